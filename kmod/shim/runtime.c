@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/* What Rust code needs of a kernel: RCU for rcu-core, memory, and a way to die. */
+#include <linux/bug.h>
+#include <linux/mm.h>
+#include <linux/printk.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+
+#include "semundo.h"
+
+void rcu_core_read_lock(void)
+{
+	rcu_read_lock();
+}
+
+void rcu_core_read_unlock(void)
+{
+	rcu_read_unlock();
+}
+
+void rcu_core_synchronize(void)
+{
+	synchronize_rcu();
+}
+
+void rcu_core_call(struct rcu_head *head, void (*callback)(struct rcu_head *head))
+{
+	call_rcu(head, callback);
+}
+
+/* Charged to the reader; NULL when there is none. May sleep. */
+void *semundo_alloc(size_t bytes)
+{
+	return kvzalloc(bytes, GFP_KERNEL_ACCOUNT);
+}
+
+void semundo_free(const void *memory)
+{
+	kvfree(memory);
+}
+
+/* A Rust panic is a bug of the module. */
+void semundo_panic(const char *file, size_t len, unsigned int line)
+{
+	pr_emerg("semundo: panic at %.*s:%u\n", (int)len, file, line);
+	BUG();
+}

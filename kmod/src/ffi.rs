@@ -1,0 +1,80 @@
+//! The C half of the module, as Rust sees it: `shim/semundo.h`, and nothing else.
+
+use core::ffi::{c_char, c_int, c_void};
+use core::marker::{PhantomData, PhantomPinned};
+
+use rcu_core::list::ListHead;
+
+/// A structure of the kernel that Rust only points to.
+#[repr(C)]
+pub struct Opaque {
+    _bytes: [u8; 0],
+    _pinned: PhantomData<(*mut u8, PhantomPinned)>,
+}
+
+/// `struct semundo_offsets`.
+#[repr(C)]
+pub struct Offsets {
+    pub undo_list_proc: usize,
+    pub undo_ulp: usize,
+    pub undo_list_id: usize,
+    pub undo_semid: usize,
+    pub undo_semadj: usize,
+    pub semadj_is_pointer: usize,
+}
+
+/// `struct semundo_owner`: a task with an undo list. Both addresses are only compared or handed back to C.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct Owner {
+    pub undo_list: usize,
+    pub task: usize,
+    pub pid: c_int,
+    pub tid: c_int,
+}
+
+/// `struct semundo_member`.
+#[repr(C)]
+pub struct Member {
+    pub structure: *const c_char,
+    pub member: *const c_char,
+    pub offset: usize,
+}
+
+unsafe extern "C" {
+    /// Where the members of `struct sem_undo` are. Constant.
+    pub safe static semundo_offsets: Offsets;
+
+    /// Zeroed memory, aligned for any type, or null. May sleep.
+    pub safe fn semundo_alloc(bytes: usize) -> *mut c_void;
+
+    /// Frees what `semundo_alloc` gave, or null.
+    pub fn semundo_free(memory: *const c_void);
+
+    /// The head of the caller's own undo list, or null. Valid while the caller is the same task.
+    pub safe fn semundo_own_list() -> *mut ListHead;
+
+    /// How many semaphores the set has, 0 for none such. Inside a read-side critical section.
+    pub fn semundo_set_size(semid: c_int) -> c_int;
+
+    /// The first set at `*index` or above. Inside a read-side critical section.
+    pub fn semundo_next_set(index: *mut c_int) -> *mut Opaque;
+
+    /// Locks the set and gives its list of undo entries, or null (unlocked).
+    pub fn semundo_set_lock(set: *mut Opaque, semid: *mut c_int, nsems: *mut c_int) -> *mut ListHead;
+
+    /// Unlocks a set that was locked.
+    pub fn semundo_set_unlock(set: *mut Opaque);
+
+    /// The tasks with undo lists that the opener of `file` may see. Inside a read-side critical section.
+    pub fn semundo_owners(file: *mut Opaque, owners: *mut Owner, capacity: usize) -> usize;
+
+    /// Whether the undo list is the task's now. Inside the section that `semundo_owners` gave the task in.
+    pub fn semundo_task_has(task: usize, undo_list: usize) -> bool;
+}
+
+#[cfg(semundo_module)]
+unsafe extern "C" {
+    /// Reports a bug at a place in the source and ends the task.
+    pub fn semundo_panic(file: *const u8, len: usize, line: u32) -> !;
+}

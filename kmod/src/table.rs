@@ -1,0 +1,135 @@
+//! The table of a whole IPC namespace: every set in turn, under its lock.
+//!
+//! Another process's undo list is never followed, since its exit frees it without a grace period. The entries are found from
+//! the other side, the sets' own lists, and matched with the tasks by the list's address.
+
+use core::ops::Range;
+use core::ptr::NonNull;
+
+use rcu_core::Flavor;
+use rcu_core::flavor::kernel::Kernel;
+use rcu_core::list::{Entries, ListHead};
+use semundo_core::memory::Buffer;
+use semundo_core::source::{Adjustments, Source, TableKey};
+use seqfile_core::Errno;
+
+use crate::ffi::{self, Opaque, Owner};
+use crate::memory::KvBuffer;
+use crate::undo::Undo;
+
+/// All undo entries of the reader's IPC namespace that the opener of `file` may see.
+pub struct Table {
+    /// The open file, which outlives its walk.
+    file: NonNull<Opaque>,
+    owners: KvBuffer<Owner>,
+}
+
+impl Table {
+    /// The table as the opener of `file` may see it.
+    ///
+    /// # Safety
+    ///
+    /// `file` is the `struct file` that the walk is read through, valid as long as the result is used.
+    pub unsafe fn new(file: NonNull<Opaque>) -> Self {
+        Self { file, owners: KvBuffer::default() }
+    }
+
+    /// Enters a section and finds the owners in it, ordered by list, process, thread.
+    fn owners(&mut self) -> Result<(impl Sized + use<>, &mut [Owner]), Errno> {
+        loop {
+            let section = Kernel.read_lock();
+            let room = self.owners.as_mut_slice();
+            // SAFETY: inside the section; `room` may be written to; the file is valid by the contract of `new`.
+            let found = unsafe { ffi::semundo_owners(self.file.as_ptr(), room.as_mut_ptr(), room.len()) };
+            if found <= room.len() {
+                let owners = &mut self.owners.as_mut_slice()[..found];
+                owners.sort_unstable_by_key(|owner| (owner.undo_list, owner.pid, owner.tid));
+                return Ok((section, owners));
+            }
+            drop(section);
+            self.owners.grow(found + found / 8 + 16)?;
+        }
+    }
+}
+
+impl Source for Table {
+    type Key = TableKey;
+
+    fn pass(&mut self, mut visit: impl FnMut(TableKey, Adjustments<'_>)) -> Result<(), Errno> {
+        let (section, owners) = self.owners()?;
+        let mut index = 0;
+        // SAFETY: inside the section.
+        while let Some(set) = NonNull::new(unsafe { ffi::semundo_next_set(&mut index) }) {
+            // SAFETY: the set was found inside the section.
+            if let Some(set) = unsafe { LockedSet::lock(set) } {
+                set.pass(owners, &mut visit);
+            }
+            index += 1;
+        }
+        drop(section);
+        Ok(())
+    }
+}
+
+/// A semaphore set that is locked against all but single-semaphore operations.
+///
+/// # Invariants
+///
+/// `set` is locked by this thread and not being removed; `undos` anchors its list of undo entries.
+struct LockedSet {
+    set: NonNull<Opaque>,
+    undos: NonNull<ListHead>,
+    semid: i32,
+    nsems: i32,
+}
+
+impl LockedSet {
+    /// Locks a set; `None` when it is being removed.
+    ///
+    /// # Safety
+    ///
+    /// `set` was found in the read-side critical section that is still open, and stays open while the lock is held.
+    unsafe fn lock(set: NonNull<Opaque>) -> Option<Self> {
+        let (mut semid, mut nsems) = (0, 0);
+        // SAFETY: the set is valid memory in the section.
+        let undos = unsafe { ffi::semundo_set_lock(set.as_ptr(), &mut semid, &mut nsems) };
+        // INVARIANT: not null means locked and alive.
+        NonNull::new(undos).map(|undos| Self { set, undos, semid, nsems })
+    }
+
+    /// Visits each entry once for each process that owns its list.
+    fn pass(&self, owners: &[Owner], visit: &mut impl FnMut(TableKey, Adjustments<'_>)) {
+        // SAFETY: `list_id` changes only under the set's lock, which is held while the iterator lives.
+        for link in unsafe { Entries::new(self.undos) } {
+            // SAFETY: the links of `list_id` are those of entries, which are freed only after they left it.
+            let undo = unsafe { Undo::from_list_id(link) };
+            let undo_list = undo.undo_list();
+            let sharers = &owners[owners_of(owners, undo_list)];
+            let Some(list) = sharers.iter().map(|owner| owner.tid).min() else { continue };
+            for process in sharers.chunk_by(|one, other| one.pid == other.pid) {
+                // The entry is alive, and with it its list: a task that has that address now has that very list, and
+                // not a later one at the same place.
+                // SAFETY: the tasks were found inside the section.
+                if process.iter().any(|owner| unsafe { ffi::semundo_task_has(owner.task, undo_list) }) {
+                    let key = TableKey { semid: self.semid, pid: process[0].pid, identity: undo_list, list };
+                    // SAFETY: the entry is one of this set's, which has `nsems` semaphores.
+                    visit(key, unsafe { undo.adjustments(self.nsems as usize) });
+                }
+            }
+        }
+    }
+}
+
+impl Drop for LockedSet {
+    fn drop(&mut self) {
+        // SAFETY: locked by this thread (type invariant).
+        unsafe { ffi::semundo_set_unlock(self.set.as_ptr()) };
+    }
+}
+
+/// The run of owners of a list among `owners`, which are ordered by list.
+fn owners_of(owners: &[Owner], undo_list: usize) -> Range<usize> {
+    let start = owners.partition_point(|owner| owner.undo_list < undo_list);
+    let len = owners[start..].iter().take_while(|owner| owner.undo_list == undo_list).count();
+    start..start + len
+}
