@@ -34,6 +34,7 @@ const struct semundo_member semundo_members[] = {
 	MEMBER(sem_undo, semid),
 	MEMBER(sem_undo, semadj),
 	{ "sem_undo", NULL, sizeof(struct sem_undo) },
+	MEMBER(sem_undo_list, lock),
 	MEMBER(sem_undo_list, list_proc),
 	{ "sem_undo_list", NULL, sizeof(struct sem_undo_list) },
 	/* Public, but the ground that the others stand on: a debug kernel's locks are larger. */
@@ -46,12 +47,25 @@ static struct idr *sets(void)
 	return &current->nsproxy->ipc_ns->ids[IPC_SEM_IDS].ipcs_idr;
 }
 
-/* The head of the caller's own list, or NULL. The caller holds a reference to the list, so it stays. */
-struct list_head *semundo_own_list(void)
+/*
+ * Locks the caller's own undo list and gives its head; NULL, unlocked, when
+ * it has none. The caller holds a reference to the list, so it stays. RCU alone
+ * would not do: semop() moves an entry that it uses to the head of the list
+ * (ipc/sem.c: lookup_undo), behind a reader's back.
+ */
+struct list_head *semundo_own_lock(void)
 {
 	struct sem_undo_list *list = current->sysvsem.undo_list;
 
-	return list ? &list->list_proc : NULL;
+	if (!list)
+		return NULL;
+	spin_lock(&list->lock);
+	return &list->list_proc;
+}
+
+void semundo_own_unlock(void)
+{
+	spin_unlock(&current->sysvsem.undo_list->lock);
 }
 
 /*

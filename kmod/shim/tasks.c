@@ -30,13 +30,14 @@ static bool opener_has_ptrace_cap(const struct file *file, struct user_namespace
 
 /*
  * What ptrace_may_access(task, PTRACE_MODE_READ_FSCREDS), which is not
- * exported, asks: the credentials, then whether the task is dumpable. Security
+ * exported, asks: the ids, whether the task is dumpable, and whether it has
+ * capabilities that the reader lacks (cap_ptrace_access_check). Other security
  * modules are not asked. The rights are those of the file's opener.
  */
 static bool may_read(const struct file *file, struct task_struct *task)
 {
 	const struct cred *reader = file->f_cred, *cred = __task_cred(task);
-	struct user_namespace *mm_ns = NULL;
+	bool dumpable;
 
 	if (same_thread_group(task, current) && semundo_opened_by_current(file))
 		return true;
@@ -46,16 +47,16 @@ static bool may_read(const struct file *file, struct task_struct *task)
 	    !opener_has_ptrace_cap(file, cred->user_ns))
 		return false;
 
+	/* Under the lock the memory stays the task's, and with it the memory's namespace. */
 	task_lock(task);
-	if (task->mm && get_dumpable(task->mm) != SUID_DUMP_USER)
-		mm_ns = task->mm->user_ns;
-	/* Under the lock: the namespace lives as long as the memory it belongs to. */
-	if (mm_ns && !opener_has_ptrace_cap(file, mm_ns)) {
-		task_unlock(task);
-		return false;
-	}
+	dumpable = !task->mm || get_dumpable(task->mm) == SUID_DUMP_USER ||
+		   opener_has_ptrace_cap(file, task->mm->user_ns);
 	task_unlock(task);
-	return true;
+
+	return dumpable &&
+	       ((reader->user_ns == cred->user_ns &&
+		 cap_issubset(cred->cap_permitted, reader->cap_effective)) ||
+		opener_has_ptrace_cap(file, cred->user_ns));
 }
 
 /*

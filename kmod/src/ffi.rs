@@ -51,8 +51,11 @@ unsafe extern "C" {
     /// Frees what `semundo_alloc` gave, or null.
     pub fn semundo_free(memory: *const c_void);
 
-    /// The head of the caller's own undo list, or null. Valid while the caller is the same task.
-    pub safe fn semundo_own_list() -> *mut ListHead;
+    /// Locks the caller's own undo list and gives its head, or null (unlocked).
+    pub safe fn semundo_own_lock() -> *mut ListHead;
+
+    /// Unlocks the caller's own undo list, which was locked.
+    pub fn semundo_own_unlock();
 
     /// How many semaphores the set has, 0 for none such. Inside a read-side critical section.
     pub fn semundo_set_size(semid: c_int) -> c_int;

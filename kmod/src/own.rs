@@ -1,11 +1,10 @@
-//! The caller's own undo list: the RCU walk of `list_proc`, which the caller's reference makes safe.
+//! The caller's own undo list, under its lock.
 
 use core::ptr::NonNull;
-use core::sync::atomic::{Ordering, fence};
 
 use rcu_core::Flavor;
 use rcu_core::flavor::kernel::Kernel;
-use rcu_core::list::Entries;
+use rcu_core::list::{Entries, ListHead};
 use semundo_core::source::{Adjustments, OwnKey, Source};
 use seqfile_core::Errno;
 
@@ -19,27 +18,49 @@ impl Source for OwnList {
     type Key = OwnKey;
 
     fn pass(&mut self, mut visit: impl FnMut(OwnKey, Adjustments<'_>)) -> Result<(), Errno> {
-        let Some(head) = NonNull::new(ffi::semundo_own_list()) else {
-            return Ok(());
-        };
         let section = Kernel.read_lock();
-        // SAFETY: the caller holds a reference to its list; its entries are freed after a grace period (`kvfree_rcu` in
-        // ipc/sem.c), and the iterator is gone before the section ends.
-        for link in unsafe { Entries::new(head) } {
-            // SAFETY: the links of `list_proc` are those of entries, valid inside the section.
-            let undo = unsafe { Undo::from_list_proc(link) };
-            let Some(semid) = undo.semid() else { continue };
-            // SAFETY: inside the section.
-            let nsems = unsafe { ffi::semundo_set_size(semid) };
-            // Pairs with the kernel's marking the entry before it takes the set out of the idr: when the entry is unmarked
-            // after the set was found, the set is the entry's own and no later one with the same identifier.
-            fence(Ordering::Acquire);
-            if nsems > 0 && undo.semid() == Some(semid) {
-                // SAFETY: `nsems` is the size of the entry's own set, by the check above.
-                visit(OwnKey { semid }, unsafe { undo.adjustments(nsems as usize) });
+        if let Some(list) = LockedList::lock() {
+            for (semid, undo) in list.entries() {
+                // SAFETY: inside the section.
+                let nsems = unsafe { ffi::semundo_set_size(semid) };
+                // SAFETY: `nsems` is the size of the entry's own set: a set takes its entries off their lists, under the lists'
+                // locks, before it gives up its identifier (ipc/sem.c: freeary).
+                visit(OwnKey { semid }, unsafe { undo.adjustments(nsems.max(0) as usize) });
             }
         }
         drop(section);
         Ok(())
+    }
+}
+
+/// The caller's own undo list, locked: entries neither come, go nor move.
+///
+/// # Invariants
+///
+/// The list is locked by this thread, and `head` anchors its entries.
+struct LockedList {
+    head: NonNull<ListHead>,
+}
+
+impl LockedList {
+    /// Locks the caller's list; `None` when it has none.
+    fn lock() -> Option<Self> {
+        // INVARIANT: not null means locked.
+        NonNull::new(ffi::semundo_own_lock()).map(|head| Self { head })
+    }
+
+    /// The entries, each with the set that it is of.
+    fn entries(&self) -> impl Iterator<Item = (i32, Undo)> + '_ {
+        // SAFETY: the lock keeps updaters out while `self` is borrowed (type invariant).
+        let links = unsafe { Entries::new(self.head) };
+        // SAFETY: the links of `list_proc` are those of entries, which are freed only after they left the list.
+        links.map(|link| unsafe { Undo::from_list_proc(link) }).map(|undo| (undo.semid(), undo))
+    }
+}
+
+impl Drop for LockedList {
+    fn drop(&mut self) {
+        // SAFETY: locked by this thread (type invariant).
+        unsafe { ffi::semundo_own_unlock() };
     }
 }

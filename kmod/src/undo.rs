@@ -14,8 +14,8 @@ use crate::ffi::semundo_offsets as offsets;
 ///
 /// # Invariants
 ///
-/// `at` points to a `struct sem_undo` that is valid memory for as long as this value is used: a read-side critical section or a
-/// lock on its set protects it.
+/// `at` points to a `struct sem_undo` that is valid memory for as long as this value is used: a lock on
+/// its list or on its set protects it.
 pub struct Undo {
     at: NonNull<u8>,
 }
@@ -43,11 +43,11 @@ impl Undo {
         Self { at: unsafe { link.cast::<u8>().byte_sub(offsets.undo_list_id) } }
     }
 
-    /// The set that the entry is of; `None` when the set was removed (`ipc/sem.c: freeary`).
-    pub fn semid(&self) -> Option<SemId> {
+    /// The set that the entry is of. It changes only when the entry leaves its list (`ipc/sem.c: freeary`).
+    pub fn semid(&self) -> SemId {
         // SAFETY: the entry is valid (type invariant), and an aligned `int` lies at the offset.
         let semid = unsafe { self.at.byte_add(offsets.undo_semid).cast::<AtomicI32>().as_ref() };
-        Some(semid.load(Ordering::Acquire)).filter(|semid| *semid != -1)
+        semid.load(Ordering::Relaxed)
     }
 
     /// The address of the list that the entry belongs to: to be compared, never followed.

@@ -3,7 +3,6 @@
 //! A source offers one thing: a pass over all its entries in any order, under whatever lock it needs. Order, exactness
 //! and restarting are the walk's work.
 
-use core::cmp::Ordering;
 use core::sync::atomic::AtomicI16;
 
 use seqfile_core::{Errno, SeqBuf};
@@ -32,10 +31,19 @@ pub trait Source {
     fn pass(&mut self, visit: impl FnMut(Self::Key, Adjustments<'_>)) -> Result<(), Errno>;
 }
 
-/// The name of an entry: unique in its source, for as long as the entry exists.
+/// The name of an entry: unique in its source, for as long as the entry exists. Its order is that of the output.
 pub trait Key: Copy + Ord + Default {
     /// The line that stands before all entries, with its newline; empty for none.
     const HEADER: &'static str;
+
+    /// What the order begins with, and what never changes for an entry.
+    type Group: Ord;
+
+    /// The group that the entry is in.
+    fn group(&self) -> Self::Group;
+
+    /// Whether two keys of one group name the same entry, though what else they show of it may have changed.
+    fn same_in_group(&self, other: &Self) -> bool;
 
     /// Prints what a line begins with, before the adjustments.
     fn show(&self, out: &mut SeqBuf<'_>);
@@ -51,55 +59,47 @@ pub struct OwnKey {
 impl Key for OwnKey {
     const HEADER: &'static str = "";
 
+    type Group = SemId;
+
+    fn group(&self) -> SemId {
+        self.semid
+    }
+
+    fn same_in_group(&self, _other: &Self) -> bool {
+        true
+    }
+
     fn show(&self, out: &mut SeqBuf<'_>) {
         out.put_dec(self.semid);
     }
 }
 
 /// The key in the table of a whole IPC namespace: `semid pid list adj0 ... adjN-1`, as a table of `/proc/sysvipc`.
-///
-/// Ordered by set, then process, then list identity; `list` is what is shown of the identity and plays no part.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TableKey {
     /// The semaphore set.
     pub semid: SemId,
     /// The process: its thread-group id.
     pub pid: i32,
+    /// The lowest thread id among those that share the undo list. Lines with the same `list` are of one and the same list:
+    /// threads and processes made with `CLONE_SYSVSEM` share theirs. When that thread exits, the list goes by another.
+    pub list: i32,
     /// Which list it is: any number that stays the list's own while the list exists. Never shown.
     pub identity: usize,
-    /// The lowest thread id among those that share the list. Lines with the same `list` are of one and the same list:
-    /// threads and processes made with `CLONE_SYSVSEM` share theirs.
-    pub list: i32,
 }
-
-impl TableKey {
-    fn order(&self) -> (SemId, i32, usize) {
-        (self.semid, self.pid, self.identity)
-    }
-}
-
-impl Ord for TableKey {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.order().cmp(&other.order())
-    }
-}
-
-impl PartialOrd for TableKey {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for TableKey {
-    fn eq(&self, other: &Self) -> bool {
-        self.order() == other.order()
-    }
-}
-
-impl Eq for TableKey {}
 
 impl Key for TableKey {
     const HEADER: &'static str = "     semid        pid       list semadj\n";
+
+    type Group = (SemId, i32);
+
+    fn group(&self) -> (SemId, i32) {
+        (self.semid, self.pid)
+    }
+
+    fn same_in_group(&self, other: &Self) -> bool {
+        self.identity == other.identity
+    }
 
     fn show(&self, out: &mut SeqBuf<'_>) {
         out.put_dec_padded(self.semid, 10);

@@ -126,12 +126,15 @@ impl<S: Source, M: Memory> Walk<S, M> {
         let (Some(first), Some(last)) = (slots.first(), slots.last()) else {
             return Ok(());
         };
-        let wanted = first.key..=last.key;
+        let wanted = first.key.group()..=last.key.group();
         let copies = self.batch.adjustments.as_mut_slice();
         self.source.pass(|key, adjustments| {
-            if wanted.contains(&key) {
-                if let Ok(at) = slots.binary_search_by_key(&key, |slot| slot.key) {
-                    slots[at].copy(adjustments, copies);
+            let group = key.group();
+            if wanted.contains(&group) {
+                let start = slots.partition_point(|slot| slot.key.group() < group);
+                let mut candidates = slots[start..].iter_mut().take_while(|slot| slot.key.group() == group);
+                if let Some(slot) = candidates.find(|slot| slot.key.same_in_group(&key)) {
+                    slot.copy(adjustments, copies);
                 }
             }
         })?;

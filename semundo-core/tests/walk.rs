@@ -69,7 +69,7 @@ impl Record for TableKey {
     /// Few sets with several processes each; process 3 has two lists.
     fn numbered(number: u16) -> Self {
         let (semid, pid) = (i32::from(number / 6) * 40503, i32::from(number % 6).min(3));
-        Self { semid, pid, identity: usize::from(number), list: i32::from(number % 6) + 100 }
+        Self { semid, pid, list: i32::from(number % 6) + 100, identity: usize::from(number) ^ 0x3f }
     }
 
     fn line(&self, adjustments: &[SemAdj]) -> String {
@@ -299,6 +299,27 @@ fn a_set_of_another_size_is_not_mistaken() {
     std::io::Read::read_to_end(&mut file, &mut whole).unwrap();
     let wide = [1, 2].map(|semid| OwnKey { semid }.line(&[7; 5000])).concat();
     assert_eq!(String::from_utf8(whole).unwrap(), wide);
+}
+
+/// A list whose lowest thread exits goes by another one: the entry is still the same.
+#[test]
+fn an_entry_stays_itself_when_its_list_goes_by_another_thread() {
+    let source = Naive::<TableKey>::default();
+    let key = |list| TableKey { semid: 4, pid: 10, list, identity: 77 };
+    source.insert(TableKey { semid: 1, ..key(10) }, &[7; 5000]);
+    source.insert(TableKey { semid: 2, ..key(10) }, &[7; 5000]);
+    source.insert(key(10), &[1]);
+    source.insert(TableKey { identity: 78, ..key(12) }, &[2]);
+    let mut file = SeqFile::new(HeapWalk::new(&source));
+    let mut whole = vec![0; 1];
+    file.read(&mut whole).unwrap();
+    // The last entries' batch is not fetched yet.
+    source.remove(key(10));
+    source.insert(key(13), &[3]);
+    std::io::Read::read_to_end(&mut file, &mut whole).unwrap();
+    let whole = String::from_utf8(whole).unwrap();
+    let rest: Vec<_> = whole.lines().skip(3).collect();
+    assert_eq!(rest, ["         4         10         10 3", "         4         10         12 2"]);
 }
 
 /// An entry wider than any buffer at hand comes out whole.
