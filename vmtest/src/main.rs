@@ -1,0 +1,48 @@
+//! The program that runs inside the virtual machine, as root and with the module loaded.
+//!
+//! `vmtest demo` tells the story of one undo list, `vmtest suite [FILTER]` runs the tests, `vmtest bench kernel-read` measures.
+
+mod bench;
+mod demo;
+mod expect;
+mod kernel_log;
+mod module;
+mod process;
+mod random;
+mod reading;
+mod suite;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "usage: vmtest demo | suite [FILTER] | bench kernel-read";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("vmtest: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether everything held.
+fn run() -> Result<bool> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["demo"] => demo::run(&mut std::io::stdout()),
+        ["suite"] => suite::run(""),
+        ["suite", filter] => suite::run(filter),
+        ["bench", group] => bench::run(group),
+        // What a process becomes that execs us, to show the list that it kept.
+        ["own"] => {
+            std::io::copy(&mut std::fs::File::open(semundo::proc::OWN)?, &mut std::io::stdout())?;
+            Ok(true)
+        }
+        _ => bail!(USAGE),
+    }
+}

@@ -1,0 +1,124 @@
+//! To whom an open file answers, and what it says to a writer.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{FileExt, PermissionsExt};
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::prctl;
+use nix::unistd::{Uid, setresuid};
+use semundo::proc;
+use semundo::sysv::{Op, SemSet};
+
+use super::permissions::become_user;
+use super::{Test, test};
+use crate::process::Child;
+use crate::reading;
+
+pub const TESTS: &[Test] = &[
+    test("binding: modes are 0666 and 0444", 60, modes),
+    test("binding: an inherited file answers EPERM", 60, inherited),
+    test("binding: after a change of ids it answers EPERM", 60, changed_ids),
+    test("binding: a thread of the opener reads", 60, thread_reads),
+    test("binding: writing changes nothing", 60, writing),
+];
+
+fn errno<T>(result: std::io::Result<T>) -> Option<i32> {
+    result.err().and_then(|error| error.raw_os_error())
+}
+
+/// Takes one from a fresh set, and gives the text that the caller's list has then.
+fn take_one() -> Result<String> {
+    let set = SemSet::create(1, 0o666)?;
+    set.op(&[Op::new(0, 1), Op::new(0, -1).undo()])?;
+    Ok(format!("{} 1\n", set.id()))
+}
+
+fn modes() -> Result<()> {
+    for (path, want) in [(proc::OWN, 0o100_666), (proc::TABLE, 0o100_444)] {
+        let mode = fs::metadata(path)?.permissions().mode();
+        ensure!(mode == want, "{path}: mode {mode:o}");
+    }
+    Ok(())
+}
+
+fn inherited() -> Result<()> {
+    let text = take_one()?;
+    let (untouched, mut half_read) = (File::open(proc::OWN)?, File::open(proc::OWN)?);
+    ensure!(half_read.read(&mut [0; 1])? == 1, "nothing to read");
+    let mut child = Child::fork(|link| {
+        take_one()?;
+        for mut file in [&untouched, &half_read] {
+            let errors = (errno(file.read(&mut [0; 100])), errno(file.read_at(&mut [0; 100], 0)));
+            ensure!(errors == (Some(libc::EPERM), Some(libc::EPERM)), "read and pread answer {errors:?}");
+        }
+        link.go()
+    })?;
+    child.link().wait()?;
+    child.join()?;
+    // The opener still reads, and what the child tried has moved nothing.
+    let rest = reading::rest(&mut half_read, 100)?;
+    ensure!(rest == text.as_bytes()[1..], "the rest is {:?}", String::from_utf8_lossy(&rest));
+    ensure!(reading::rest(&mut &untouched, 100)? == text.as_bytes(), "the opener's own read");
+    Ok(())
+}
+
+fn changed_ids() -> Result<()> {
+    take_one()?;
+    for user in [false, true] {
+        let child = Child::fork(|_| {
+            take_one()?;
+            let mut file = File::open(proc::OWN)?;
+            ensure!(file.read(&mut [0; 1])? == 1, "nothing to read");
+            if user {
+                become_user(1000, 1000)?;
+            } else {
+                setresuid(Uid::from_raw(0), Uid::from_raw(1000), Uid::from_raw(0))?;
+                prctl::set_dumpable(true)?;
+            }
+            let errors = (errno(file.read(&mut [0; 100])), errno(file.read_at(&mut [0; 100], 0)));
+            ensure!(errors == (Some(libc::EPERM), Some(libc::EPERM)), "read and pread answer {errors:?}");
+            let again = reading::text(proc::OWN)?;
+            ensure!(again.lines().count() == 1, "opened again it shows {again:?}");
+            Ok(())
+        })?;
+        child.join().with_context(|| if user { "all ids" } else { "the effective id" })?;
+    }
+    Ok(())
+}
+
+fn thread_reads() -> Result<()> {
+    let text = take_one()?;
+    let mut file = File::open(proc::OWN)?;
+    let seen = std::thread::spawn(move || reading::rest(&mut file, 10)).join().expect("no panic")?;
+    ensure!(seen == text.as_bytes(), "it read {:?}", String::from_utf8_lossy(&seen));
+    Ok(())
+}
+
+fn writing() -> Result<()> {
+    let before = take_one()?;
+    let file = || OpenOptions::new().read(true).write(true).open(proc::OWN);
+    for text in [before.as_str(), "0 1\n", "nonsense", " "] {
+        let answer = errno(file()?.write(text.as_bytes()));
+        ensure!(answer == Some(libc::EOPNOTSUPP), "a write of {text:?} answers {answer:?}");
+        // seq_file's files take no pwrite at all (fs/seq_file.c: seq_open).
+        let answer = errno(file()?.write_at(text.as_bytes(), 3));
+        ensure!(answer == Some(libc::ESPIPE), "a pwrite of {text:?} answers {answer:?}");
+    }
+    // Only root gets the table open for writing at all.
+    if let Ok(mut table) = OpenOptions::new().write(true).open(proc::TABLE) {
+        let answer = errno(table.write(b"0 1 1 1\n"));
+        ensure!(answer == Some(libc::EOPNOTSUPP), "a write to the table answers {answer:?}");
+    }
+    Child::fork(|_| {
+        become_user(1000, 1000)?;
+        let answer = errno(OpenOptions::new().read(true).write(true).open(proc::OWN)?.write(b"0 1\n"));
+        ensure!(answer == Some(libc::EOPNOTSUPP), "a user's write answers {answer:?}");
+        let answer = errno(OpenOptions::new().write(true).open(proc::TABLE));
+        ensure!(answer == Some(libc::EACCES), "a user opens the table for writing: {answer:?}");
+        Ok(())
+    })?
+    .join()?;
+    ensure!(reading::text(proc::OWN)? == before, "the list has changed");
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! The `semundo` command on the live files.
+
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::unistd::getpid;
+use semundo::sysv::{Op, SemSet};
+
+use super::{Test, test};
+use crate::process::Child;
+
+pub const TESTS: &[Test] = &[test("command: semundo ls and show", 60, ls_and_show)];
+
+const COMMAND: &str = "/bin/semundo";
+
+/// Runs the command and gives what it prints.
+fn semundo(arguments: &[&str]) -> Result<String> {
+    let output = Command::new(COMMAND).args(arguments).output().context(COMMAND)?;
+    ensure!(output.status.success(), "semundo {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn ls_and_show() -> Result<()> {
+    let set = SemSet::create(2, 0o600)?;
+    set.op(&[Op::new(1, 4).undo()])?;
+    let (id, pid) = (set.id(), getpid().as_raw());
+    let rows: serde_json::Value = serde_json::from_str(&semundo(&["ls", "--json"])?)?;
+    let want = serde_json::json!([{"semid": id, "pid": pid, "list": pid, "command": "vmtest", "semadj": [0, -4]}]);
+    ensure!(rows == want, "ls --json prints {rows}");
+    let table = semundo(&["ls"])?;
+    let fields: Vec<&str> = table.lines().last().unwrap_or_default().split_ascii_whitespace().collect();
+    let (id, pid) = (id.to_string(), pid.to_string());
+    ensure!(fields == [&id, &pid, &pid, "vmtest", "0", "-4"], "ls prints {table}");
+    ensure!(semundo(&["show", &pid])?.contains(" 0 -4\n"), "show PID");
+    // A fresh process has no list, unless it was made by an exec of a process that has one.
+    ensure!(semundo(&["show"])?.is_empty(), "a process without a list shows one");
+    let (mut output, input) = std::io::pipe()?;
+    let child = Child::fork(move |_| {
+        set.op(&[Op::new(0, 1).undo()])?;
+        bail!(Command::new(COMMAND).arg("show").stdout(input).exec())
+    })?;
+    let mut own = String::new();
+    output.read_to_string(&mut own)?;
+    child.join()?;
+    ensure!(own == format!("{id} -1 0\n"), "after an exec show prints {own:?}");
+    Ok(())
+}

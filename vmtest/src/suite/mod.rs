@@ -1,0 +1,95 @@
+//! The tests of the module on a real kernel: each in a process of its own, with a time limit and a watch on the kernel's log.
+
+mod binding;
+mod churn;
+mod command;
+mod exact;
+mod lists;
+mod namespaces;
+mod permissions;
+mod reload;
+mod sizes;
+mod story;
+mod threads;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::{Pid, setpgid};
+
+use crate::kernel_log::KernelLog;
+use crate::process::Child;
+
+/// One test.
+struct Test {
+    name: &'static str,
+    /// How long it may take, in seconds, on an emulated machine.
+    limit: u64,
+    run: fn() -> Result<()>,
+}
+
+const fn test(name: &'static str, limit: u64, run: fn() -> Result<()>) -> Test {
+    Test { name, limit, run }
+}
+
+/// The modules in their order of running; what reloads the module and what loads the machine comes last.
+const GROUPS: [&[Test]; 11] = [
+    story::TESTS,
+    sizes::TESTS,
+    lists::TESTS,
+    threads::TESTS,
+    permissions::TESTS,
+    binding::TESTS,
+    namespaces::TESTS,
+    command::TESTS,
+    exact::TESTS,
+    reload::TESTS,
+    churn::TESTS,
+];
+
+/// Runs the tests whose name contains `filter`; true when all of them passed.
+pub fn run(filter: &str) -> Result<bool> {
+    let mut whole_run = KernelLog::mark()?;
+    let (mut passed, mut failed) = (0, 0);
+    let report = |name: &str, start: Instant, result: Result<()>| {
+        let seconds = start.elapsed().as_secs_f64();
+        match result {
+            Ok(()) => println!("ok {name} ({seconds:.1} s)"),
+            Err(error) => println!("FAILED {name}: {error:#} ({seconds:.1} s)"),
+        }
+    };
+    let tests: Vec<&Test> = GROUPS.into_iter().flatten().filter(|test| test.name.contains(filter)).collect();
+    ensure!(!tests.is_empty(), "no test's name contains `{filter}`");
+    for test in tests {
+        let start = Instant::now();
+        let mut log = KernelLog::mark()?;
+        let result = run_one(test).and_then(|()| log.ensure_quiet());
+        *(if result.is_ok() { &mut passed } else { &mut failed }) += 1;
+        report(test.name, start, result);
+    }
+    let result = whole_run.ensure_quiet();
+    *(if result.is_ok() { &mut passed } else { &mut failed }) += 1;
+    report("the kernel log of the whole run is quiet", Instant::now(), result);
+    println!("{passed} passed, {failed} failed");
+    Ok(failed == 0)
+}
+
+/// Runs one test in a process and an IPC namespace of its own, which take everything with them that the test leaves behind.
+fn run_one(test: &Test) -> Result<()> {
+    let mut child = Child::fork(|link| {
+        setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
+        unshare(CloneFlags::CLONE_NEWIPC).context("unshare(CLONE_NEWIPC)")?;
+        (test.run)()?;
+        link.go()
+    })?;
+    match child.recv_within(Duration::from_secs(test.limit)) {
+        Some(Ok(_)) => child.join(),
+        Some(Err(error)) => Err(error),
+        None => {
+            killpg(Pid::from_raw(child.pid()), Signal::SIGKILL)?;
+            Err(anyhow!("not done after {} s", test.limit))
+        }
+    }
+}
