@@ -12,6 +12,8 @@ object=$3
 
 # Kernel builds need unstable flags; this makes a stable compiler take them.
 export RUSTC_BOOTSTRAP=1
+# rustc would take make's job server for its own and complain that it is closed to it.
+unset MAKEFLAGS MFLAGS
 
 fail() {
 	echo "rust-object.sh: $*" >&2
@@ -29,7 +31,7 @@ echo '#![no_core] #![feature(no_core)]' >"$build/probe/probe.rs"
 # Whether the compiler takes the flags without an error or a warning: their spelling changes between versions.
 accepts() {
 	message=$("$rustc" --target=x86_64-unknown-none --crate-type=rlib --emit=metadata --sysroot="$build/empty" \
-		"$@" -o "$build/probe/probe.rmeta" "$build/probe/probe.rs" 2>&1) && [ -z "$message" ]
+		--cap-lints=allow "$@" -o "$build/probe/probe.rmeta" "$build/probe/probe.rs" 2>&1) && [ -z "$message" ]
 }
 
 flags="--target=x86_64-unknown-none -Cpanic=abort -Copt-level=2 -Ccodegen-units=1 -Csymbol-mangling-version=v0
@@ -49,9 +51,10 @@ if accepts -Zretpoline-external-thunk=yes; then
 	flags="$flags -Zretpoline-external-thunk=yes -Ctarget-feature=+harden-sls-ijmp,+harden-sls-ret"
 else
 	retpoline=+retpoline-external-thunk,+retpoline-indirect-branches,+retpoline-indirect-calls
-	# These compilers pass the features on but warn of each, at every call.
-	flags="$flags -Ctarget-feature=$retpoline,+harden-sls-ijmp,+harden-sls-ret -Awarnings"
+	flags="$flags -Ctarget-feature=$retpoline,+harden-sls-ijmp,+harden-sls-ret"
 fi
+# The compiler passes these features on, but warns of each at every call. Cargo's lints see to the other warnings.
+flags="$flags -Awarnings"
 
 compile() { # CRATE_NAME SOURCE FLAGS...
 	name=$1

@@ -19,7 +19,7 @@ struct Node<T> {
 ///
 /// # Invariants
 ///
-/// `node` is null or owns a boxed [`Node`]. A node taken out is freed by a callback of `flavor` or after its `synchronize`.
+/// `node` is null or owns a boxed node. A node taken out is freed by a callback of `flavor` or after its `synchronize`.
 ///
 /// ```
 /// # #[cfg(feature = "epoch")] {

@@ -1,0 +1,129 @@
+//! `cargo xtask bench`: runs benchmark groups and writes their report.
+
+use std::fs;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+
+use crate::bench_report::{self, Bar, Measurement};
+use crate::cache;
+use crate::progress::{Step, say};
+use crate::qemu::Outputs;
+use crate::suite::Suite;
+use crate::vm::Boot;
+
+/// What `bench` takes.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Groups: kernel-read.
+Bars that are not met are shown, and do not make it fail.")]
+pub struct Args {
+    /// The groups to run [default: all]
+    #[arg(value_name = "GROUP")]
+    groups: Vec<String>,
+}
+
+/// A benchmark group.
+struct Group {
+    name: &'static str,
+    measure: fn() -> Result<Vec<Measurement>>,
+    bars: fn(&[Measurement]) -> Vec<Bar>,
+}
+
+/// All groups.
+const GROUPS: &[Group] = &[Group {
+    name: "kernel-read",
+    measure: || in_vm("kernel-read"),
+    bars: |all| {
+        let bar = bench_report::at_most(all, "sets-32000", "semundo", "sysvipc-sem", 1.0);
+        bar.into_iter().collect()
+    },
+}];
+
+/// Runs the groups, writes the two files and prints the two tables.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let (mut all, mut bars) = (Vec::new(), Vec::new());
+    for group in select(&args.groups)? {
+        let measured = (group.measure)()?;
+        if measured.is_empty() {
+            bail!("group {} measured nothing", group.name);
+        }
+        bars.extend((group.bars)(&measured));
+        all.extend(measured);
+    }
+    write("report.json", &all)?;
+    write("bars.json", &bars)?;
+    say(&bench_report::measurement_table(&all));
+    say(bench_report::bar_table(&bars).trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn select(names: &[String]) -> Result<Vec<&'static Group>> {
+    if names.is_empty() {
+        return Ok(GROUPS.iter().collect());
+    }
+    let find = |name: &String| {
+        let known = || GROUPS.iter().map(|group| group.name).collect::<Vec<_>>();
+        GROUPS
+            .iter()
+            .find(|group| group.name == name)
+            .with_context(|| format!("no benchmark group {name:?}; there are: {}", known().join(", ")))
+    };
+    names.iter().map(find).collect()
+}
+
+fn in_vm(group: &str) -> Result<Vec<Measurement>> {
+    let output = Arc::new(Mutex::new(Vec::new()));
+    let collected = Arc::clone(&output);
+    let outputs = Outputs {
+        stdout: Box::new(move |bytes| {
+            collected.lock().expect("no writer panics").extend_from_slice(bytes);
+            Ok(())
+        }),
+        ..Outputs::ours()
+    };
+    let mut boot = Boot::command(Suite::Trixie, &["vmtest", "bench", group]);
+    boot.timeout = Some(Duration::from_secs(1800));
+    let step = Step::new(&format!("measure {group} in the VM"));
+    let status = boot.run(outputs);
+    drop(step);
+    let output = output.lock().expect("no writer panics");
+    let output = String::from_utf8_lossy(&output);
+    match status {
+        Ok(0) => bench_report::measurements(&output)
+            .with_context(|| format!("group {group} printed a bad measurement:\n{output}")),
+        Ok(status) => bail!("{output}\ngroup {group} failed: exit status {status}"),
+        Err(error) => Err(error.context(format!("{output}\ngroup {group} failed"))),
+    }
+}
+
+fn write(name: &str, rows: &impl Serialize) -> Result<()> {
+    let path = cache::make_dir(&cache::root().join("target/bench"))?.join(name);
+    let text = serde_json::to_string_pretty(rows)? + "\n";
+    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Args as _;
+
+    #[test]
+    fn groups_are_chosen_by_name_and_all_by_default() {
+        assert_eq!(select(&[]).unwrap().len(), GROUPS.len());
+        let one = select(&["kernel-read".to_owned()]).unwrap();
+        assert_eq!(one[0].name, "kernel-read");
+        let error = select(&["nothing".to_owned()]).err().unwrap().to_string();
+        assert!(error.contains("kernel-read"), "{error}");
+    }
+
+    #[test]
+    fn the_help_names_every_group() {
+        let command = Args::augment_args(clap::Command::new("bench"));
+        let help = command.get_after_help().map(ToString::to_string).unwrap();
+        assert!(GROUPS.iter().all(|group| help.contains(group.name)));
+    }
+}

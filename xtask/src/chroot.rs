@@ -1,0 +1,137 @@
+//! The build chroot of a suite: its kernel, its headers, its compilers.
+//!
+//! Packages are extracted, not installed: no maintainer script is needed to compile, and
+//! skipping them spares most of the time. It is entered in mount and pid namespaces of its own,
+//! so nothing stays mounted or running when we are killed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::apt;
+use crate::cache;
+use crate::command;
+use crate::suite::{Rust, Suite};
+
+/// Mounts what a build needs and enters; the arguments are the root, then triples of host path,
+/// path inside and mode, then `--` and the command.
+const ENTER: &str = r#"
+set -e
+root=$1; shift
+while [ "$1" != -- ]; do
+    mkdir -p "$root$2"
+    mount --bind "$1" "$root$2"
+    [ "$3" = rw ] || mount -o remount,bind,ro "$root$2"
+    shift 3
+done
+shift
+mount -t proc proc "$root/proc"
+mount --bind /dev "$root/dev"
+exec chroot "$root" "$@"
+"#;
+
+/// The alternatives that builds call, which maintainer scripts would have made.
+const ALTERNATIVES: &str = r#"cd "$1/usr/bin" && ln -s mawk awk && ln -s gcc cc"#;
+
+/// A complete chroot.
+pub struct Chroot {
+    root: PathBuf,
+    path: String,
+}
+
+/// A host directory shown inside.
+pub struct Bind<'a> {
+    /// The directory on the host.
+    pub host: &'a Path,
+    /// Where it appears.
+    pub inside: &'a str,
+    /// Whether it can be written there.
+    pub writable: bool,
+}
+
+impl Chroot {
+    /// The suite's chroot, made where the cache does not hold it. The caller holds the lock.
+    pub fn prepare(suite: Suite) -> Result<Self> {
+        if !apt::is_root() {
+            bail!("making and entering a build chroot takes root: run it as root, or with sudo");
+        }
+        apt::ensure(apt::FOR_VMS)?;
+        let facts = suite.facts();
+        let root = cache::of(suite)?.join("chroot");
+        let recipe = format!("{} {ALTERNATIVES}", suite.packages().join(" "));
+        if fs::read_to_string(root.join("recipe")).ok().as_deref() != Some(recipe.as_str()) {
+            make(suite, &root, &recipe)?;
+        }
+        let mut path = "/usr/bin:/usr/sbin:/bin:/sbin".to_owned();
+        if facts.rust == Rust::Host {
+            path = format!("{HOST_RUST}/bin:{path}");
+        }
+        Ok(Self { root, path })
+    }
+
+    /// Its directory on the host.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A command that runs inside, with a clean environment.
+    pub fn command(&self, binds: &[Bind], inside: &[&str]) -> Result<Command> {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--mount", "--pid", "--fork", "--kill-child"]);
+        unshare.args(["sh", "-c", ENTER, "sh"]).arg(&self.root);
+        for bind in binds {
+            let mode = if bind.writable { "rw" } else { "ro" };
+            unshare.arg(bind.host).args([bind.inside, mode]);
+        }
+        if self.path.starts_with(HOST_RUST) {
+            unshare.arg(host_rust()?).args([HOST_RUST, "ro"]);
+        }
+        unshare.args(["--", "env", "-i", "LC_ALL=C", "HOME=/root"]);
+        unshare.arg(format!("PATH={}", self.path)).args(inside);
+        Ok(unshare)
+    }
+}
+
+/// Where the host's toolchain appears inside, for suites whose own is too old.
+const HOST_RUST: &str = "/opt/rust";
+
+fn host_rust() -> Result<PathBuf> {
+    let sysroot = command::output(Command::new("rustc").args(["--print", "sysroot"]))?;
+    let sysroot = PathBuf::from(sysroot.trim());
+    if !sysroot.join("lib/rustlib/src/rust/library").exists() {
+        let mut add = Command::new("rustup");
+        add.args(["component", "add", "rust-src"]);
+        command::output(&mut add)
+            .context("the host's Rust lacks its library source (rustup component add rust-src)")?;
+    }
+    Ok(sysroot)
+}
+
+fn make(suite: Suite, root: &Path, recipe: &str) -> Result<()> {
+    let facts = suite.facts();
+    let half = root.with_file_name("chroot.half");
+    for stale in [root, &half] {
+        if stale.exists() {
+            fs::remove_dir_all(stale).with_context(|| format!("cannot remove {}", stale.display()))?;
+        }
+    }
+    let mut mmdebstrap = Command::new("unshare");
+    mmdebstrap.args(["--mount-proc", "--pid", "--fork", "--kill-child"]);
+    mmdebstrap.arg("mmdebstrap");
+    mmdebstrap.args(["--variant=extract", "--format=directory"]);
+    for package in suite.packages() {
+        mmdebstrap.args(["--include", package]);
+    }
+    mmdebstrap.arg(format!("--extract-hook={ALTERNATIVES}"));
+    for option in facts.apt_options {
+        mmdebstrap.arg(format!("--aptopt={option}"));
+    }
+    mmdebstrap.arg(facts.name).arg(&half).arg(apt::mirror()?);
+    let log = root.with_file_name("chroot.log");
+    let what = format!("make the {} build chroot (about a minute)", facts.name);
+    command::run(&what, &mut mmdebstrap, &log)?;
+    fs::write(half.join("recipe"), recipe).context("cannot write the chroot's recipe")?;
+    fs::rename(&half, root).with_context(|| format!("cannot rename {}", half.display()))
+}

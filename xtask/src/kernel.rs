@@ -1,0 +1,163 @@
+//! `cargo xtask kernel`: a suite's stock kernel, and the module built for it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::thread;
+
+use anyhow::{Context, Result, bail};
+
+use crate::cache;
+use crate::chroot::{Bind, Chroot};
+use crate::command;
+use crate::sources;
+use crate::suite::Suite;
+
+/// What `kernel` takes.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The Debian suite whose stock kernel to build for
+    #[arg(long, value_name = "SUITE", default_value = "trixie")]
+    kernel: Suite,
+    /// Build the test module whose layout mirror is wrong on purpose
+    #[arg(long)]
+    wrong_layout: bool,
+}
+
+/// Builds the module and prints where it is.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let _lock = cache::lock(args.kernel)?;
+    let chroot = Chroot::prepare(args.kernel)?;
+    let layout = if args.wrong_layout { Layout::Wrong } else { Layout::Right };
+    println!("{}", module(args.kernel, &chroot, layout)?.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Which layout mirror the module is built with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// The real one.
+    Right,
+    /// One that is wrong on purpose: loading must be refused.
+    Wrong,
+}
+
+/// The stock kernel's image.
+pub fn image(chroot: &Chroot) -> Result<PathBuf> {
+    let version = version(chroot)?;
+    let places = ["boot/vmlinuz-VERSION", "usr/lib/modules/VERSION/vmlinuz"];
+    let mut images = places.iter().map(|place| chroot.root().join(place.replace("VERSION", &version)));
+    images
+        .find(|image| image.exists())
+        .with_context(|| format!("no image of kernel {version} in {}", chroot.root().display()))
+}
+
+/// Builds the module against the stock kernel's headers. The caller holds the suite's lock.
+pub fn module(suite: Suite, chroot: &Chroot, layout: Layout) -> Result<PathBuf> {
+    let dir = cache::of(suite)?.join("module-build");
+    let version = version(chroot)?;
+    let what = format!("build the module for {} ({version})", suite.facts().name);
+    sources::sync(&dir)?;
+    let module = make(&what, chroot, &dir, &version, &[])?;
+    if layout == Layout::Right {
+        return Ok(module);
+    }
+    // Only the C half differs: a copy of the build spares compiling all the Rust again.
+    let wrong = dir.with_file_name("module-build-wrong-layout");
+    let made_from = wrong.with_extension("made-from");
+    let stamp = format!("{:?}", fs::metadata(&module)?.modified()?);
+    if !wrong.exists() || fs::read_to_string(&made_from).ok().as_ref() != Some(&stamp) {
+        remove(&wrong)?;
+        command::output(Command::new("cp").arg("-a").args([&dir, &wrong]))?;
+        fs::write(&made_from, stamp).context("cannot write a stamp")?;
+    }
+    let what = format!("{what}, wrong layout");
+    let variable = ["SEMUNDO_TEST_WRONG_LAYOUT=1"];
+    make(&what, chroot, &wrong, &version, &variable)
+}
+
+/// Runs make in a copy of the sources and returns the module.
+fn make(what: &str, chroot: &Chroot, dir: &Path, version: &str, variables: &[&str]) -> Result<PathBuf> {
+    let kdir = format!("KDIR=/lib/modules/{version}/build");
+    let jobs = format!("-j{}", thread::available_parallelism().map_or(1, usize::from));
+    let make = [&["make", &jobs, "-C", "/build/kmod", &kdir], variables].concat();
+    let build = Bind { host: dir, inside: "/build", writable: true };
+    let log = dir.with_extension("log");
+    command::run(what, &mut chroot.command(&[build], &make)?, &log)?;
+    refuse_warnings(dir, &log)?;
+    let module = dir.join("kmod/semundo.ko");
+    if !module.exists() {
+        bail!("make -C kmod made no semundo.ko (its output: {})", log.display());
+    }
+    Ok(module)
+}
+
+/// The version of the one kernel in the chroot.
+fn version(chroot: &Chroot) -> Result<String> {
+    let sources = chroot.root().join("usr/src");
+    let entries = fs::read_dir(&sources).with_context(|| format!("cannot read {}", sources.display()))?;
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    headers_version(names).context("the chroot holds no linux-headers for amd64")
+}
+
+fn headers_version(names: impl IntoIterator<Item = String>) -> Option<String> {
+    names.into_iter().find_map(|name| {
+        let version = name.strip_prefix("linux-headers-")?;
+        version.ends_with("-amd64").then(|| version.to_owned())
+    })
+}
+
+fn refuse_warnings(dir: &Path, log: &Path) -> Result<()> {
+    let text = fs::read(log).with_context(|| format!("cannot read {}", log.display()))?;
+    let text = String::from_utf8_lossy(&text);
+    let warnings = warnings(&text);
+    if warnings.is_empty() {
+        return Ok(());
+    }
+    // What is up to date would not warn again: the next build must start afresh.
+    remove(dir)?;
+    bail!("the module's build warns:\n{}\n(all of it: {})", warnings.join("\n"), log.display());
+}
+
+fn remove(dir: &Path) -> Result<()> {
+    if dir.exists() {
+        fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+    }
+    Ok(())
+}
+
+/// The lines in which gcc, rustc, objtool or modpost warn.
+fn warnings(log: &str) -> Vec<&str> {
+    log.lines()
+        .filter(|line| {
+            let line = line.to_ascii_lowercase();
+            line.contains("warning:") || line.starts_with("warning[")
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_the_flavours_not_the_common_headers() {
+        let names = ["linux-kbuild-6.12", "linux-headers-6.12.1-common"];
+        let names = names.map(str::to_owned);
+        assert_eq!(headers_version(names.clone()), None);
+        let more = "linux-headers-6.12.1+deb13-amd64".to_owned();
+        let found = headers_version(names.into_iter().chain([more]));
+        assert_eq!(found.as_deref(), Some("6.12.1+deb13-amd64"));
+    }
+
+    #[test]
+    fn every_tools_warning_is_found_and_the_btf_message_is_none() {
+        let log = "  CC [M]  a.o\n\
+                   a.c:1:2: warning: unused\n\
+                   warning: unused import: `x`\n\
+                   WARNING: modpost: missing MODULE_LICENSE()\n\
+                   a.o: warning: objtool: f() falls through\n\
+                   Skipping BTF generation for a.ko due to unavailability of vmlinux\n";
+        assert_eq!(warnings(log).len(), 4);
+    }
+}

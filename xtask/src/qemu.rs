@@ -1,0 +1,188 @@
+//! One boot of a stock kernel in QEMU, without hardware virtualisation.
+//!
+//! Four serial ports: the kernel's console goes to a file, the command's standard output and
+//! standard error to ours, and its exit status to another file.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+
+use crate::command;
+
+/// A machine to boot.
+pub struct Machine<'a> {
+    /// The kernel's image.
+    pub image: &'a Path,
+    /// The root file system.
+    pub initramfs: &'a Path,
+    /// Memory in MiB.
+    pub memory: u32,
+    /// More words for the kernel's command line.
+    pub kernel_arguments: &'a str,
+    /// Where the kernel's log goes.
+    pub kernel_log: &'a Path,
+    /// Where the exit status goes.
+    pub status: PathBuf,
+    /// How long it may run; None is for ever.
+    pub timeout: Option<Duration>,
+    /// Whether our terminal becomes the command's.
+    pub interactive: bool,
+}
+
+/// What happens to each piece of one of the command's outputs.
+pub type Sink = Box<dyn FnMut(&[u8]) -> io::Result<()> + Send>;
+
+/// Where the command's outputs go.
+pub struct Outputs {
+    /// Its standard output.
+    pub stdout: Sink,
+    /// Its standard error, and QEMU's own complaints.
+    pub stderr: Sink,
+}
+
+impl Outputs {
+    /// To our own, as they come.
+    pub fn ours() -> Self {
+        Self {
+            stdout: Box::new(|bytes| {
+                let mut out = io::stdout().lock();
+                out.write_all(bytes)?;
+                out.flush()
+            }),
+            stderr: Box::new(|bytes| io::stderr().lock().write_all(bytes)),
+        }
+    }
+}
+
+/// Boots, runs to the end, and returns the command's exit status.
+pub fn run(machine: &Machine, outputs: Outputs) -> Result<u8> {
+    let mut qemu = command_line(machine);
+    let stdin = io::stdin();
+    let terminal = machine.interactive.then(|| tcgetattr(&stdin).ok()).flatten();
+    let mut child = command::die_with_us(&mut qemu).spawn().context("cannot run qemu-system-x86_64")?;
+    let copies = [
+        child.stdout.take().map(|from| copy(from, outputs.stdout)),
+        child.stderr.take().map(|from| copy(from, outputs.stderr)),
+    ];
+    let ended = wait(&mut child, machine.timeout);
+    if let Some(terminal) = terminal {
+        // QEMU puts the terminal back itself, but not when it is killed.
+        let _ = tcsetattr(&stdin, OptionalActions::Now, &terminal);
+    }
+    for copy in copies.into_iter().flatten() {
+        let _ = copy.join();
+    }
+    ended?;
+    let status = fs::read_to_string(&machine.status).unwrap_or_default();
+    if machine.interactive && status.is_empty() && !panicked(machine.kernel_log) {
+        // Left with Ctrl-A X.
+        return Ok(0);
+    }
+    exit_status(&status)
+}
+
+fn command_line(machine: &Machine) -> Command {
+    let mut qemu = Command::new("qemu-system-x86_64");
+    qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
+    qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2"]);
+    qemu.arg("-m").arg(machine.memory.to_string());
+    qemu.arg("-kernel").arg(machine.image);
+    qemu.arg("-initrd").arg(machine.initramfs);
+    qemu.arg("-append").arg(format!("console=ttyS0 panic=-1 oops=panic {}", machine.kernel_arguments));
+    let file = |id: &str, path: &Path| format!("file,id={id},path={}", escape(path));
+    qemu.args(["-chardev", &file("log", machine.kernel_log)]);
+    if machine.interactive {
+        qemu.args(["-chardev", "stdio,id=out,signal=off,mux=on"]);
+        qemu.args(["-mon", "chardev=out,mode=readline"]);
+        qemu.args(["-chardev", "null,id=err"]);
+    } else {
+        qemu.args(["-chardev", "stdio,id=out,signal=off"]);
+        qemu.args(["-chardev", &file("err", Path::new("/dev/stderr"))]);
+        qemu.stdin(Stdio::null());
+        qemu.stdout(Stdio::piped());
+        qemu.stderr(Stdio::piped());
+    }
+    qemu.args(["-chardev", &file("status", &machine.status)]);
+    for port in ["log", "out", "err", "status"] {
+        qemu.args(["-serial", &format!("chardev:{port}")]);
+    }
+    qemu
+}
+
+/// QEMU's options are separated by commas; a comma in a value is doubled.
+fn escape(path: &Path) -> String {
+    path.display().to_string().replace(',', ",,")
+}
+
+fn copy(mut from: impl Read + Send + 'static, mut to: Sink) -> JoinHandle<()> {
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        let mut open = true;
+        while let Ok(n @ 1..) = from.read(&mut buffer) {
+            // A reader of ours that went away must not block the machine.
+            open = open && to(&buffer[..n]).is_ok();
+        }
+    })
+}
+
+fn wait(child: &mut Child, timeout: Option<Duration>) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            if !status.success() {
+                bail!("qemu-system-x86_64: {status}");
+            }
+            return Ok(());
+        }
+        if let Some(timeout) = timeout
+            && began.elapsed() > timeout
+        {
+            child.kill()?;
+            child.wait()?;
+            bail!("the VM did not end within {} s and was stopped (--timeout)", timeout.as_secs());
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn panicked(kernel_log: &Path) -> bool {
+    let log = fs::read(kernel_log).unwrap_or_default();
+    String::from_utf8_lossy(&log).contains("Kernel panic")
+}
+
+/// Reads what `/init` wrote as its last word.
+fn exit_status(word: &str) -> Result<u8> {
+    match word.trim() {
+        "" => bail!("the VM died without an exit status"),
+        "module-refused" => bail!("the kernel refused to load semundo.ko"),
+        word => word
+            .strip_prefix("exit ")
+            .and_then(|status| status.parse().ok())
+            .with_context(|| format!("the VM's exit status is garbled: {word:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_exit_status_counts() {
+        assert_eq!(exit_status("exit 0\n").unwrap(), 0);
+        assert_eq!(exit_status("exit 137\n").unwrap(), 137);
+        for bad in ["", "exit", "exit \n", "exit 256\n", "module-refused\n"] {
+            assert!(exit_status(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn commas_in_paths_do_not_end_an_option() {
+        assert_eq!(escape(Path::new("/a,b/c")), "/a,,b/c");
+    }
+}

@@ -1,0 +1,93 @@
+//! `cargo xtask test`: runs the steps, goes on after a failure, and counts.
+
+use std::fs;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::cache;
+use crate::command;
+use crate::progress::{Step, say};
+use crate::summary::{self, Tests};
+use crate::test_steps::{Log, Ran, STEPS, TestStep};
+
+/// How much of a failed step's output is shown.
+const SHOWN_LINES: usize = 300;
+
+/// What `test` takes.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Steps: fmt, clippy, clippy-no-default-features, doc, host-tests, no-std, minimum-rust,
+module, module-wrong-layout, vm-suite.
+Each step's output is kept below target/test-logs. The last line is `N passed, M failed`.")]
+pub struct Args {
+    /// Run only the steps whose name contains this
+    filter: Option<String>,
+}
+
+/// Runs the steps that the filter leaves.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let filter = args.filter.as_deref().unwrap_or("");
+    let steps: Vec<_> = STEPS.iter().filter(|s| s.name.contains(filter)).collect();
+    if steps.is_empty() {
+        let names: Vec<_> = STEPS.iter().map(|step| step.name).collect();
+        bail!("no step has {filter:?} in its name; there are: {}", names.join(", "));
+    }
+    let mut total = Tests::default();
+    let mut not_run = Vec::new();
+    for step in steps {
+        match run_step(step)? {
+            Some(tests) => total += tests,
+            None => not_run.push(step.name),
+        }
+    }
+    if !not_run.is_empty() {
+        say(&format!("NOT RUN: {}", not_run.join(", ")));
+    }
+    say(&total.to_string());
+    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs one step and prints its line; None where it could not be run here.
+fn run_step(step: &TestStep) -> Result<Option<Tests>> {
+    let path = cache::root().join(format!("target/test-logs/{}.log", step.name));
+    let progress = Step::silent(step.name);
+    let mut log = Log::new(&progress, command::create(&path)?);
+    let ran = (step.work)(&mut log);
+    let took = format!("{:6.1} s", progress.elapsed().as_secs_f64());
+    drop(progress);
+    let name = step.name;
+    let (succeeded, why) = match ran {
+        Ok(Ran::Done(succeeded)) => (succeeded, String::new()),
+        Ok(Ran::NotRun(why)) => {
+            say(&format!("NOT RUN {took}  {name}: {why}"));
+            return Ok(None);
+        }
+        Err(error) => (false, format!("{error:#}\n")),
+    };
+    let output = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
+    let tests = summary::of_step(&output, succeeded);
+    let verdict = if tests.failed == 0 { "ok     " } else { "FAILED " };
+    if tests.failed > 0 {
+        let lines: Vec<_> = output.lines().collect();
+        let shown = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
+        say(&format!("{}\n{why}(all of it: {})", shown.join("\n"), path.display()));
+    }
+    say(&format!("{verdict} {took}  {name}: {tests}"));
+    Ok(Some(tests))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Args as _;
+
+    #[test]
+    fn the_help_names_every_step() {
+        let command = Args::augment_args(clap::Command::new("test"));
+        let help = command.get_after_help().map(ToString::to_string).unwrap();
+        for step in STEPS {
+            assert!(help.contains(step.name), "{}", step.name);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The steps of `cargo xtask test`: one table. What needs a VM comes last.
+
+use std::env;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::cache;
+use crate::chroot::{Bind, Chroot};
+use crate::command;
+use crate::kernel::{self, Layout};
+use crate::progress::Step;
+use crate::qemu::{Outputs, Sink};
+use crate::suite::Suite;
+use crate::vm::Boot;
+
+/// The packages that build without std, and with the oldest supported Rust.
+const CORES: &[&str] = &["-p", "rcu-core", "-p", "seqfile-core", "-p", "semundo-core"];
+
+const NO_STD_TARGET: &str = "x86_64-unknown-none";
+
+/// The suite whose Rust is the oldest supported, and whose kernel the tests boot.
+const SUITE: Suite = Suite::Trixie;
+
+/// One step.
+pub struct TestStep {
+    /// What a filter is matched against.
+    pub name: &'static str,
+    /// What it does.
+    pub work: fn(&mut Log) -> Result<Ran>,
+}
+
+/// How a step ended.
+pub enum Ran {
+    /// It ran, and succeeded or not.
+    Done(bool),
+    /// It cannot be run here, for this reason.
+    NotRun(String),
+}
+
+/// All steps in their order.
+pub const STEPS: &[TestStep] = &[
+    TestStep { name: "fmt", work: |log| log.cargo(&["fmt", "--all", "--check"]) },
+    TestStep {
+        name: "clippy",
+        work: |log| {
+            let all = ["clippy", "--workspace", "--all-targets", "--all-features"];
+            log.cargo(&[&all[..], &["--", "-D", "warnings"]].concat())
+        },
+    },
+    TestStep {
+        name: "clippy-no-default-features",
+        work: |log| {
+            let rest = &["--no-default-features", "--", "-D", "warnings"];
+            log.cargo(&[&["clippy"], CORES, rest].concat())
+        },
+    },
+    TestStep { name: "doc", work: |log| log.cargo(&["doc", "--no-deps", "--workspace", "--all-features"]) },
+    TestStep {
+        name: "host-tests",
+        work: |log| log.cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]),
+    },
+    TestStep { name: "no-std", work: no_std },
+    TestStep { name: "minimum-rust", work: minimum_rust },
+    TestStep { name: "module", work: |log| module(log, Layout::Right) },
+    TestStep { name: "module-wrong-layout", work: |log| module(log, Layout::Wrong) },
+    TestStep { name: "vm-suite", work: vm_suite },
+];
+
+/// Where a step's output goes.
+pub struct Log<'a> {
+    step: &'a Step,
+    file: File,
+}
+
+impl<'a> Log<'a> {
+    /// A log that also shows its newest line as the step's progress.
+    pub fn new(step: &'a Step, file: File) -> Self {
+        Self { step, file }
+    }
+
+    fn run(&mut self, command: &mut Command) -> Result<bool> {
+        command::succeeds_into(self.step, command, &mut self.file)
+    }
+
+    fn cargo(&mut self, arguments: &[&str]) -> Result<Ran> {
+        let mut cargo = command::cargo();
+        cargo.args(arguments);
+        cargo.env("CARGO_TERM_COLOR", "never");
+        cargo.env("RUSTDOCFLAGS", "-D warnings");
+        Ok(Ran::Done(self.run(&mut cargo)?))
+    }
+
+    fn sink(&self) -> Result<Sink> {
+        let file = Arc::new(Mutex::new(self.file.try_clone()?));
+        Ok(Box::new(move |bytes| file.lock().expect("no writer panics").write_all(bytes)))
+    }
+}
+
+fn no_std(log: &mut Log) -> Result<Ran> {
+    if !has_target(NO_STD_TARGET) {
+        let mut add = Command::new("rustup");
+        add.args(["target", "add", NO_STD_TARGET]);
+        if !matches!(log.run(&mut add), Ok(true)) || !has_target(NO_STD_TARGET) {
+            let why = format!("`rustup target add {NO_STD_TARGET}` does not work here");
+            return Ok(Ran::NotRun(why));
+        }
+    }
+    let rest = &["--no-default-features", "--target", NO_STD_TARGET];
+    log.cargo(&[&["build"], CORES, rest].concat())
+}
+
+fn has_target(target: &str) -> bool {
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--print", "target-libdir", "--target", target]);
+    command::output(&mut rustc).is_ok_and(|dir| Path::new(dir.trim()).exists())
+}
+
+/// Checks the cores with the suite's own Rust, offline, with the host's downloaded crates.
+fn minimum_rust(log: &mut Log) -> Result<Ran> {
+    if let failed @ Ran::Done(false) = log.cargo(&["fetch"])? {
+        return Ok(failed);
+    }
+    let _lock = cache::lock(SUITE)?;
+    let chroot = Chroot::prepare(SUITE)?;
+    let (root, cargo_home) = (cache::root(), cargo_home()?);
+    let target = cache::make_dir(&cache::of(SUITE)?.join("minimum-rust"))?;
+    let bind = |host, inside, writable| Bind { host, inside, writable };
+    let binds = [bind(&root, "/src", false), bind(&cargo_home, "/cargo", false), bind(&target, "/target", true)];
+    let cargo = "cd /src && export CARGO_HOME=/cargo CARGO_TARGET_DIR=/target && \
+                 rustc --version && exec cargo check --frozen \"$@\"";
+    for features in ["--all-features", "--no-default-features"] {
+        let inside = [&["sh", "-c", cargo, "sh"], CORES, &[features]].concat();
+        if !log.run(&mut chroot.command(&binds, &inside)?)? {
+            return Ok(Ran::Done(false));
+        }
+    }
+    Ok(Ran::Done(true))
+}
+
+fn cargo_home() -> Result<PathBuf> {
+    if let Some(home) = env::var_os("CARGO_HOME") {
+        return Ok(home.into());
+    }
+    let home = env::home_dir().context("HOME is not set")?;
+    Ok(home.join(".cargo"))
+}
+
+fn module(log: &mut Log, layout: Layout) -> Result<Ran> {
+    let _lock = cache::lock(SUITE)?;
+    let chroot = Chroot::prepare(SUITE)?;
+    let module = kernel::module(SUITE, &chroot, layout)?;
+    writeln!(log.file, "{}", module.display())?;
+    Ok(Ran::Done(true))
+}
+
+fn vm_suite(log: &mut Log) -> Result<Ran> {
+    let mut boot = Boot::command(SUITE, &["vmtest", "suite"]);
+    boot.wrong_layout = true;
+    boot.timeout = Some(Duration::from_secs(1800));
+    let outputs = Outputs { stdout: log.sink()?, stderr: log.sink()? };
+    Ok(Ran::Done(boot.run(outputs)? == 0))
+}

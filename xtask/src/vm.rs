@@ -1,0 +1,152 @@
+//! `cargo xtask vm`: boots a suite's stock kernel with the module loaded and runs a command.
+
+use std::fs;
+use std::io::{IsTerminal, stdin, stdout};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use rustix::termios::tcgetwinsize;
+
+use crate::cache::{self, RunDir};
+use crate::chroot::Chroot;
+use crate::command;
+use crate::guest;
+use crate::initramfs::{self, Contents, Job};
+use crate::kernel::{self, Layout};
+use crate::progress;
+use crate::qemu::{self, Machine, Outputs};
+use crate::suite::Suite;
+
+/// What `vm` takes.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask vm                        a shell; leave it with `exit`, or with Ctrl-A X
+  cargo xtask vm -- cat /proc/sysvipc/semundo
+  cargo xtask vm -- vmtest suite        the tests that run inside
+  cargo xtask vm -- sh -c 'dmesg | tail; exit 3'
+Its exit status is the command's. /bin holds busybox, vmtest and semundo.")]
+pub struct Args {
+    /// The Debian suite whose stock kernel boots
+    #[arg(long, value_name = "SUITE", default_value = "trixie")]
+    kernel: Suite,
+    /// The VM's memory
+    #[arg(long, value_name = "MiB", default_value_t = 1024)]
+    memory: u32,
+    /// Stop the VM after this many seconds [default: 600; a shell has no limit]
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+    /// Boot without loading the module (it lies at /semundo.ko)
+    #[arg(long)]
+    no_load: bool,
+    /// What to run in the VM as root; without it, an interactive shell
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// Boots as the command line says.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let mut boot = Boot::new(args.kernel);
+    boot.memory = args.memory;
+    boot.load = !args.no_load;
+    boot.wrong_layout = true;
+    boot.timeout = Some(Duration::from_secs(args.timeout.unwrap_or(600)));
+    if args.command.is_empty() {
+        if !stdin().is_terminal() {
+            bail!("a shell needs a terminal; give a command: cargo xtask vm -- COMMAND");
+        }
+        let size = tcgetwinsize(stdout()).or_else(|_| tcgetwinsize(stdin()));
+        let size = size.context("cannot tell the terminal's size")?;
+        boot.timeout = args.timeout.map(Duration::from_secs);
+        boot.job = Job::Shell(size.ws_row, size.ws_col);
+        progress::line("a shell in the VM: leave it with `exit`, or with Ctrl-A X");
+    } else {
+        boot.job = Job::Command(args.command.clone());
+    }
+    Ok(ExitCode::from(boot.run(Outputs::ours())?))
+}
+
+/// A boot with everything it needs.
+pub struct Boot {
+    /// The suite whose kernel boots.
+    pub suite: Suite,
+    /// Memory in MiB.
+    pub memory: u32,
+    /// Whether the module is loaded before the command runs.
+    pub load: bool,
+    /// Whether the module with the wrong layout is there too.
+    pub wrong_layout: bool,
+    /// How long the VM may run.
+    pub timeout: Option<Duration>,
+    /// What runs.
+    pub job: Job,
+}
+
+impl Boot {
+    /// The usual boot of a suite's kernel.
+    pub fn new(suite: Suite) -> Self {
+        Self {
+            suite,
+            memory: 1024,
+            load: true,
+            wrong_layout: false,
+            timeout: Some(Duration::from_secs(600)),
+            job: Job::Command(vec!["true".to_owned()]),
+        }
+    }
+
+    /// The usual boot, for a command.
+    pub fn command(suite: Suite, words: &[&str]) -> Self {
+        let words = words.iter().map(|word| (*word).to_owned());
+        Self { job: Job::Command(words.collect()), ..Self::new(suite) }
+    }
+
+    /// Builds what is missing, boots, and returns the command's exit status.
+    pub fn run(&self, outputs: Outputs) -> Result<u8> {
+        let run = RunDir::new()?;
+        let initramfs = run.file("initramfs");
+        let image = self.prepare(&initramfs)?;
+        let kernel_log = cache::of(self.suite)?.join("kernel.log");
+        let log = run.file("kernel.log");
+        let load = if self.load { "" } else { "semundo.load=0" };
+        let machine = Machine {
+            image: &image,
+            initramfs: &initramfs,
+            memory: self.memory,
+            kernel_arguments: load,
+            kernel_log: &log,
+            status: run.file("status"),
+            timeout: self.timeout,
+            interactive: matches!(self.job, Job::Shell(..)),
+        };
+        let status = qemu::run(&machine, outputs);
+        // The newest log stays; a run's own file keeps two runs at once apart.
+        let _ = fs::copy(&log, &kernel_log);
+        status.map_err(|error| {
+            let last = command::tail(&kernel_log);
+            let all = kernel_log.display();
+            anyhow!("{error:#}\nThe kernel's last lines:\n{last}\n(all of them: {all})")
+        })
+    }
+
+    /// Writes the initramfs and returns the kernel's image.
+    fn prepare(&self, initramfs: &Path) -> Result<PathBuf> {
+        let _lock = cache::lock(self.suite)?;
+        let chroot = Chroot::prepare(self.suite)?;
+        let module = kernel::module(self.suite, &chroot, Layout::Right)?;
+        let programs = guest::build()?;
+        let mut files = vec![(programs.vmtest, "bin/vmtest"), (module, "semundo.ko")];
+        if programs.semundo.exists() {
+            files.push((programs.semundo, "bin/semundo"));
+        }
+        if self.wrong_layout {
+            let wrong = kernel::module(self.suite, &chroot, Layout::Wrong)?;
+            files.push((wrong, "semundo-wrong-layout.ko"));
+        }
+        let contents = Contents { programs: files, job: self.job.clone() };
+        initramfs::write(initramfs, &contents)?;
+        kernel::image(&chroot)
+    }
+}
