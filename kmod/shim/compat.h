@@ -14,4 +14,11 @@
 #define SEMUNDO_SEMADJ_IS_POINTER 0
 #endif
 
+/* Whether a task whose memory is gone was dumpable. Kernels that do not keep it get the careful answer. */
+#ifdef SEMUNDO_HAS_USER_DUMPABLE
+#define semundo_was_dumpable(task) ((task)->user_dumpable)
+#else
+#define semundo_was_dumpable(task) false
+#endif
+
 #endif

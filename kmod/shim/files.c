@@ -143,15 +143,24 @@ static int name##_release(struct inode *inode, struct file *file)			\
 SEMUNDO_WALK(own)
 SEMUNDO_WALK(table)
 
+/* Whether the caller may use the file, and has the list that the file means. */
+static int own_check(const struct file *file)
+{
+	/* io_uring's threads act for the process but have no part in its undo list. */
+	if (current->flags & PF_IO_WORKER)
+		return -EOPNOTSUPP;
+	return semundo_opened_by_current(file) ? 0 : -EPERM;
+}
+
 static ssize_t own_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
-	return semundo_opened_by_current(iocb->ki_filp) ? seq_read_iter(iocb, to) : -EPERM;
+	return own_check(iocb->ki_filp) ?: seq_read_iter(iocb, to);
 }
 
 static loff_t own_lseek(struct file *file, loff_t offset, int whence)
 {
 	/* A seek walks the list to find the offset. */
-	return semundo_opened_by_current(file) ? seq_lseek(file, offset, whence) : -EPERM;
+	return own_check(file) ?: seq_lseek(file, offset, whence);
 }
 
 static ssize_t table_read_iter(struct kiocb *iocb, struct iov_iter *to)

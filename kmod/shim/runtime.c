@@ -28,10 +28,10 @@ void rcu_core_call(struct rcu_head *head, void (*callback)(struct rcu_head *head
 	call_rcu(head, callback);
 }
 
-/* Charged to the reader; NULL when there is none. May sleep. */
+/* Charged to the reader; NULL, without a warning, when there is none. May sleep. */
 void *semundo_alloc(size_t bytes)
 {
-	return kvzalloc(bytes, GFP_KERNEL_ACCOUNT);
+	return kvzalloc(bytes, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 }
 
 void semundo_free(const void *memory)

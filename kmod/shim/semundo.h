@@ -34,6 +34,7 @@ struct semundo_owner {
 	const struct task_struct *task;
 	int pid;
 	int tid;
+	int list;		/* Rust's own */
 };
 
 /* files.c: the proc files. */

@@ -15,7 +15,9 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/sem.h>
+#include <linux/user_namespace.h>
 
+#include "compat.h"
 #include "semundo.h"
 
 /* CAP_SYS_PTRACE over the namespace, judged by the file's opener. */
@@ -47,10 +49,16 @@ static bool may_read(const struct file *file, struct task_struct *task)
 	    !opener_has_ptrace_cap(file, cred->user_ns))
 		return false;
 
+	/* Pairs with commit_creds(): ids that pass are seen with the dumpable flag they came with. */
+	smp_rmb();
 	/* Under the lock the memory stays the task's, and with it the memory's namespace. */
 	task_lock(task);
-	dumpable = !task->mm || get_dumpable(task->mm) == SUID_DUMP_USER ||
-		   opener_has_ptrace_cap(file, task->mm->user_ns);
+	if (task->mm)
+		dumpable = get_dumpable(task->mm) == SUID_DUMP_USER ||
+			   opener_has_ptrace_cap(file, task->mm->user_ns);
+	else	/* Exiting: the memory goes before the undo list does. */
+		dumpable = semundo_was_dumpable(task) ||
+			   opener_has_ptrace_cap(file, &init_user_ns);
 	task_unlock(task);
 
 	return dumpable &&
@@ -81,7 +89,7 @@ size_t semundo_owners(struct file *file, struct semundo_owner *owners, size_t ca
 		if (!pid || !tid || !may_read(file, task))
 			continue;
 		if (n < capacity)
-			owners[n] = (struct semundo_owner){ undo_list, task, pid, tid };
+			owners[n] = (struct semundo_owner){ undo_list, task, pid, tid, 0 };
 		n++;
 	}
 	return n;

@@ -78,8 +78,9 @@ impl<'a> Btf<'a> {
 
     /// The first type as a structure, if it is one, and the types behind it.
     fn split_type(self, types: &'a [u8]) -> Result<(Option<Structure<'a>>, &'a [u8]), Malformed> {
+        // Bits that the format leaves unused are taken along: set, they make a kind or a length that is refused.
         let (name, info, size) = (u32_at(types, 0)?, u32_at(types, 4)?, u32_at(types, 8)?);
-        let (vlen, kind, bitfields) = ((info & 0xffff) as usize, (info >> 24) & 0x1f, info >> 31 != 0);
+        let (vlen, kind, bitfields) = ((info & 0xff_ffff) as usize, (info >> 24) & 0x7f, info >> 31 != 0);
         let payload = match kind {
             kind::INT | kind::VAR | kind::DECL_TAG => 4,
             kind::ARRAY => 12,

@@ -30,8 +30,10 @@ unsafe extern "C" fn semundo_check_layout(
     // SAFETY: by contract.
     let members = unsafe { slice::from_raw_parts(members, count) };
     let expected = members.iter().map(|member| Expected {
-        structure: name(member.structure).unwrap_or(""),
-        member: name(member.member),
+        // SAFETY: the names in the C half's table are constants.
+        structure: unsafe { name(member.structure) }.unwrap_or(""),
+        // SAFETY: as above, or null.
+        member: unsafe { name(member.member) },
         offset: member.offset,
     });
     // SAFETY: by contract.
@@ -47,8 +49,12 @@ unsafe extern "C" fn semundo_check_layout(
 }
 
 /// A name in the C half's table; `None` for null.
-fn name(string: *const c_char) -> Option<&'static str> {
-    // SAFETY: the table's strings are null or constants that live as long as the module.
+///
+/// # Safety
+///
+/// `string` is null or a constant that lives as long as the module.
+unsafe fn name(string: *const c_char) -> Option<&'static str> {
+    // SAFETY: by contract.
     (!string.is_null()).then(|| unsafe { CStr::from_ptr(string) })?.to_str().ok()
 }
 
@@ -64,8 +70,9 @@ macro_rules! walk {
         unsafe extern "C" fn $new(file: NonNull<Opaque>) -> *mut c_void {
             let memory = ffi::semundo_alloc(size_of::<Thunk<Walk<$source, Kv>>>()).cast::<Thunk<Walk<$source, Kv>>>();
             if !memory.is_null() {
+                const { assert!(align_of::<Thunk<Walk<$source, Kv>>>() <= ffi::ALLOC_ALIGN) };
                 let new_source: unsafe fn(NonNull<Opaque>) -> $source = $new_source;
-                // SAFETY: the memory is of the type's size and aligned for any type; the file is valid by contract.
+                // SAFETY: the memory is of the type's size and aligned for the type; the file is valid by contract.
                 unsafe { memory.write(Thunk::new(Walk::new(new_source(file)))) };
             }
             memory.cast()

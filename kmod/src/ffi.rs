@@ -31,6 +31,8 @@ pub struct Owner {
     pub task: usize,
     pub pid: c_int,
     pub tid: c_int,
+    /// The lowest thread id that shares the list; filled in by Rust.
+    pub list: c_int,
 }
 
 /// `struct semundo_member`.
@@ -41,11 +43,14 @@ pub struct Member {
     pub offset: usize,
 }
 
+/// What `kmalloc` aligns memory of any size to.
+pub const ALLOC_ALIGN: usize = 8;
+
 unsafe extern "C" {
     /// Where the members of `struct sem_undo` are. Constant.
     pub safe static semundo_offsets: Offsets;
 
-    /// Zeroed memory, aligned for any type, or null. May sleep.
+    /// Zeroed memory, aligned to [`ALLOC_ALIGN`], or null. May sleep.
     pub safe fn semundo_alloc(bytes: usize) -> *mut c_void;
 
     /// Frees what `semundo_alloc` gave, or null.

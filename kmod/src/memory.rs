@@ -46,7 +46,7 @@ impl<T: Copy + Default> Buffer<T> for KvBuffer<T> {
     }
 
     fn grow(&mut self, len: usize) -> Result<(), Errno> {
-        const { assert!(size_of::<T>() > 0) };
+        const { assert!(size_of::<T>() > 0 && align_of::<T>() <= ffi::ALLOC_ALIGN) };
         if len <= self.len {
             return Ok(());
         }

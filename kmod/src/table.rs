@@ -3,7 +3,6 @@
 //! Another process's undo list is never followed, since its exit frees it without a grace period. The entries are found from
 //! the other side, the sets' own lists, and matched with the tasks by the list's address.
 
-use core::ops::Range;
 use core::ptr::NonNull;
 
 use rcu_core::Flavor;
@@ -34,7 +33,7 @@ impl Table {
         Self { file, owners: KvBuffer::default() }
     }
 
-    /// Enters a section and finds the owners in it, ordered by list, process, thread.
+    /// Enters a section and finds the owners in it, ordered by list, process, thread; each knows what its list goes by.
     fn owners(&mut self) -> Result<(impl Sized + use<>, &mut [Owner]), Errno> {
         loop {
             let section = Kernel.read_lock();
@@ -44,6 +43,10 @@ impl Table {
             if found <= room.len() {
                 let owners = &mut self.owners.as_mut_slice()[..found];
                 owners.sort_unstable_by_key(|owner| (owner.undo_list, owner.pid, owner.tid));
+                for sharers in owners.chunk_by_mut(|one, other| one.undo_list == other.undo_list) {
+                    let list = sharers.iter().map(|owner| owner.tid).min().unwrap_or(0);
+                    sharers.iter_mut().for_each(|owner| owner.list = list);
+                }
                 return Ok((section, owners));
             }
             drop(section);
@@ -104,14 +107,16 @@ impl LockedSet {
             // SAFETY: the links of `list_id` are those of entries, which are freed only after they left it.
             let undo = unsafe { Undo::from_list_id(link) };
             let undo_list = undo.undo_list();
-            let sharers = &owners[owners_of(owners, undo_list)];
-            let Some(list) = sharers.iter().map(|owner| owner.tid).min() else { continue };
-            for process in sharers.chunk_by(|one, other| one.pid == other.pid) {
+            let mut sharers = &owners[owners.partition_point(|owner| owner.undo_list < undo_list)..];
+            while let Some(&Owner { pid, list, .. }) = sharers.first().filter(|owner| owner.undo_list == undo_list) {
+                let same_process = |owner: &Owner| owner.undo_list == undo_list && owner.pid == pid;
+                let (process, others) = sharers.split_at(sharers.partition_point(same_process));
+                sharers = others;
                 // The entry is alive, and with it its list: a task that has that address now has that very list, and
                 // not a later one at the same place.
                 // SAFETY: the tasks were found inside the section.
                 if process.iter().any(|owner| unsafe { ffi::semundo_task_has(owner.task, undo_list) }) {
-                    let key = TableKey { semid: self.semid, pid: process[0].pid, identity: undo_list, list };
+                    let key = TableKey { semid: self.semid, pid, identity: undo_list, list };
                     // SAFETY: the entry is one of this set's, which has `nsems` semaphores.
                     visit(key, unsafe { undo.adjustments(self.nsems as usize) });
                 }
@@ -125,11 +130,4 @@ impl Drop for LockedSet {
         // SAFETY: locked by this thread (type invariant).
         unsafe { ffi::semundo_set_unlock(self.set.as_ptr()) };
     }
-}
-
-/// The run of owners of a list among `owners`, which are ordered by list.
-fn owners_of(owners: &[Owner], undo_list: usize) -> Range<usize> {
-    let start = owners.partition_point(|owner| owner.undo_list < undo_list);
-    let len = owners[start..].iter().take_while(|owner| owner.undo_list == undo_list).count();
-    start..start + len
 }

@@ -43,8 +43,10 @@ pub unsafe trait Linked: Sized {
 /// rcu_core::linked!(Entry, links);
 /// ```
 ///
+/// The field must be the links themselves, nothing that leads to them:
+///
 /// ```compile_fail,E0308
-/// struct Entry { links: u64 }
+/// struct Entry { links: Box<rcu_core::Links> }
 /// rcu_core::linked!(Entry, links);
 /// ```
 #[macro_export]
@@ -53,7 +55,8 @@ macro_rules! linked {
         // SAFETY: the offset is the compiler's, and the constant below compiles only for a field of type `Links`.
         unsafe impl $crate::Linked for $entry {
             const OFFSET: usize = {
-                const _: fn(&$entry) -> &$crate::Links = |entry| &entry.$links;
+                // Raw pointers, since a reference would be taken from a `Box<Links>` too, by deref coercion.
+                const _: fn(&$entry) -> *const $crate::Links = |entry| &raw const entry.$links;
                 ::core::mem::offset_of!($entry, $links)
             };
         }
@@ -66,7 +69,7 @@ macro_rules! linked {
 ///
 /// # Invariants
 ///
-/// - `head` anchors a circle of the [`Links`] of boxed entries, each owned by this list and in this list alone.
+/// - `head` is a box of this list's own, kept as a pointer because the circle points to it too. It anchors a circle of the [`Links`] of boxed entries, each owned by this list and in this list alone.
 /// - The circle changes only under `updaters`, or when the list is owned exclusively.
 /// - An entry taken out is freed by a callback of `flavor`, never earlier.
 ///
@@ -83,7 +86,7 @@ macro_rules! linked {
 /// let _ = entry.is_some();
 /// ```
 pub struct List<T: Linked, F: Flavor> {
-    head: Box<ListHead>,
+    head: NonNull<ListHead>,
     updaters: Mutex<()>,
     flavor: F,
     _owns: PhantomData<Box<T>>,
@@ -97,9 +100,9 @@ unsafe impl<T: Linked + Send + Sync, F: Flavor + Sync> Sync for List<T, F> {}
 impl<T: Linked + Send + Sync + 'static, F: Flavor> List<T, F> {
     /// An empty list whose readers and reclamation are of `flavor`.
     pub fn new(flavor: F) -> Self {
-        let head = Box::new(ListHead::new());
-        // SAFETY: the box is this list's own, does not move, and nobody else has seen it.
-        unsafe { ListHead::init(NonNull::from(&*head)) };
+        let head = NonNull::from(Box::leak(Box::new(ListHead::new())));
+        // SAFETY: the box is this list's own, stays where it is until the list's drop, and nobody else has seen it.
+        unsafe { ListHead::init(head) };
         Self { head, updaters: Mutex::new(()), flavor, _owns: PhantomData }
     }
 
@@ -118,7 +121,7 @@ impl<T: Linked + Send + Sync + 'static, F: Flavor> List<T, F> {
         assert!(self.flavor.owns(guard), "the guard protects another RCU domain than the list's");
         // SAFETY: `'g` lies in a section of the list's own domain (just checked), whose callbacks free removed entries
         // (type invariant); the head lives as long as the list, which `'g` borrows.
-        let entries = unsafe { Entries::new(NonNull::from(&*self.head)) };
+        let entries = unsafe { Entries::new(self.head) };
         Iter { entries, _entry: PhantomData }
     }
 
@@ -133,7 +136,7 @@ impl<T: Linked + Send + Sync + 'static, F: Flavor> List<T, F> {
 impl<T: Linked, F: Flavor> Drop for List<T, F> {
     fn drop(&mut self) {
         // SAFETY: the list is owned exclusively, so no reader and no updater is left.
-        let entries = unsafe { Entries::new(NonNull::from(&*self.head)) };
+        let entries = unsafe { Entries::new(self.head) };
         let mut entries = entries.map(entry_of::<T>);
         let mut next = entries.next();
         while let Some(entry) = next {
@@ -142,6 +145,8 @@ impl<T: Linked, F: Flavor> Drop for List<T, F> {
             // SAFETY: the list owns its entries (type invariant) and passes each once.
             drop(unsafe { Box::from_raw(entry.as_ptr()) });
         }
+        // SAFETY: the head is the list's own box, and nothing points to it any more.
+        drop(unsafe { Box::from_raw(self.head.as_ptr()) });
     }
 }
 
@@ -193,7 +198,8 @@ impl<T: Linked + Send + Sync + 'static, F: Flavor> ListWriter<'_, T, F> {
 
     /// Removes every entry for which `keep` answers `false`, each reclaimed after a grace period. Does not wait.
     ///
-    /// `keep` must not lock the same list: it would wait for itself.
+    /// `keep` must not lock the same list: it would wait for itself. Nor may an entry's drop, which some flavors run here.
+    /// If `keep` panics, the entry removed last is leaked.
     pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
         // SAFETY: this writer keeps other updaters out, and its own removals leave the entry's `next` in place.
         let entries = unsafe { Entries::new(self.head()) };
@@ -222,7 +228,7 @@ impl<T: Linked + Send + Sync + 'static, F: Flavor> ListWriter<'_, T, F> {
     }
 
     fn head(&self) -> NonNull<ListHead> {
-        NonNull::from(&*self.list.head)
+        self.list.head
     }
 }
 

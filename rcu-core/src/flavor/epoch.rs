@@ -13,6 +13,10 @@ use super::{Callback, Flavor, RcuHead};
 
 /// The default collector of `crossbeam-epoch` as an RCU flavor.
 ///
+/// What a thread defers with [`call`](Flavor::call) waits in that thread's own bag until it enters sections often enough, calls
+/// [`synchronize`](Flavor::synchronize), or exits. It then runs wherever a thread enters a section, so it must not lock what
+/// that thread may hold.
+///
 /// ```
 /// use rcu_core::{Flavor, flavor::epoch::Epoch};
 ///
