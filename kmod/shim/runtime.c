@@ -4,6 +4,7 @@
 #include <linux/mm.h>
 #include <linux/printk.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "semundo.h"
@@ -18,14 +19,14 @@ void rcu_core_read_unlock(void)
 	rcu_read_unlock();
 }
 
-void rcu_core_synchronize(void)
+/*
+ * Called between passes over the sets, with nothing held: lets others run, and
+ * ends a read whose process is being killed.
+ */
+int semundo_between_passes(void)
 {
-	synchronize_rcu();
-}
-
-void rcu_core_call(struct rcu_head *head, void (*callback)(struct rcu_head *head))
-{
-	call_rcu(head, callback);
+	cond_resched();
+	return fatal_signal_pending(current) ? -EINTR : 0;
 }
 
 /* Charged to the reader; NULL, without a warning, when there is none. May sleep. */

@@ -7,7 +7,6 @@
 
 struct file;
 struct list_head;
-struct rcu_head;
 struct sem_array;
 struct task_struct;
 
@@ -60,8 +59,7 @@ bool semundo_task_has(const struct task_struct *task, const void *undo_list);
 /* runtime.c: what Rust code needs of a kernel. */
 void rcu_core_read_lock(void);
 void rcu_core_read_unlock(void);
-void rcu_core_synchronize(void);
-void rcu_core_call(struct rcu_head *head, void (*callback)(struct rcu_head *head));
+int semundo_between_passes(void);
 void *semundo_alloc(size_t bytes);
 void semundo_free(const void *memory);
 void semundo_panic(const char *file, size_t len, unsigned int line) __noreturn;

@@ -4,6 +4,7 @@ use core::ffi::{c_char, c_int, c_void};
 use core::marker::{PhantomData, PhantomPinned};
 
 use rcu_core::list::ListHead;
+use seqfile_core::Errno;
 
 /// A structure of the kernel that Rust only points to.
 #[repr(C)]
@@ -56,6 +57,9 @@ unsafe extern "C" {
     /// Frees what `semundo_alloc` gave, or null.
     pub fn semundo_free(memory: *const c_void);
 
+    /// Lets others run; negative when the caller is being killed. Outside of any section or lock.
+    pub safe fn semundo_between_passes() -> c_int;
+
     /// Locks the caller's own undo list and gives its head, or null (unlocked).
     pub safe fn semundo_own_lock() -> *mut ListHead;
 
@@ -79,6 +83,15 @@ unsafe extern "C" {
 
     /// Whether the undo list is the task's now. Inside the section that `semundo_owners` gave the task in.
     pub fn semundo_task_has(task: usize, undo_list: usize) -> bool;
+}
+
+/// Lets others run between two passes.
+///
+/// # Errors
+///
+/// `EINTR` when the caller is being killed.
+pub fn between_passes() -> Result<(), Errno> {
+    if semundo_between_passes() < 0 { Err(Errno::EINTR) } else { Ok(()) }
 }
 
 #[cfg(semundo_module)]

@@ -18,6 +18,7 @@ impl Source for OwnList {
     type Key = OwnKey;
 
     fn pass(&mut self, mut visit: impl FnMut(OwnKey, Adjustments<'_>)) -> Result<(), Errno> {
+        ffi::between_passes()?;
         let section = Kernel.read_lock();
         if let Some(list) = LockedList::lock() {
             for (semid, undo) in list.entries() {

@@ -36,6 +36,7 @@ impl Table {
     /// Enters a section and finds the owners in it, ordered by list, process, thread; each knows what its list goes by.
     fn owners(&mut self) -> Result<(impl Sized + use<>, &mut [Owner]), Errno> {
         loop {
+            ffi::between_passes()?;
             let section = Kernel.read_lock();
             let room = self.owners.as_mut_slice();
             // SAFETY: inside the section; `room` may be written to; the file is valid by the contract of `new`.

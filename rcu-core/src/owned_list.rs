@@ -6,6 +6,7 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::mem::offset_of;
 use core::ptr::NonNull;
+use core::sync::atomic::AtomicPtr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::flavor::{Flavor, RcuHead};
@@ -85,11 +86,23 @@ macro_rules! linked {
 /// drop(guard);
 /// let _ = entry.is_some();
 /// ```
+///
+/// A list of one entry type is not one of another, also where the types differ in lifetimes alone:
+///
+/// ```compile_fail,E0308
+/// # use rcu_core::{Links, List, flavor::epoch::Epoch, linked};
+/// struct Entry<P> { links: Links, f: P }
+/// linked!(Entry<for<'a> fn(&'a str)>, links);
+/// linked!(Entry<fn(&'static str)>, links);
+/// let list = List::<Entry<for<'a> fn(&'a str)>, _>::new(Epoch);
+/// let other: &List<Entry<fn(&'static str)>, Epoch> = &list;
+/// ```
 pub struct List<T: Linked, F: Flavor> {
     head: NonNull<ListHead>,
     updaters: Mutex<()>,
     flavor: F,
-    _owns: PhantomData<Box<T>>,
+    /// Owned, and invariant: entries are put in through a shared reference.
+    _owns: PhantomData<AtomicPtr<T>>,
 }
 
 // SAFETY: the list owns its entries and may drop them on another thread.

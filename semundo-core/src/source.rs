@@ -31,19 +31,16 @@ pub trait Source {
     fn pass(&mut self, visit: impl FnMut(Self::Key, Adjustments<'_>)) -> Result<(), Errno>;
 }
 
-/// The name of an entry: unique in its source, for as long as the entry exists. Its order is that of the output.
+/// What a line shows of an entry besides its adjustments. Its order is that of the output.
 pub trait Key: Copy + Ord + Default {
     /// The line that stands before all entries, with its newline; empty for none.
     const HEADER: &'static str;
 
-    /// What the order begins with, and what never changes for an entry.
-    type Group: Ord;
+    /// What the entry is found by again: that of the key which never changes, though what else it shows may.
+    type Name: Ord;
 
-    /// The group that the entry is in.
-    fn group(&self) -> Self::Group;
-
-    /// Whether two keys of one group name the same entry, though what else they show of it may have changed.
-    fn same_in_group(&self, other: &Self) -> bool;
+    /// The entry's name.
+    fn name(&self) -> Self::Name;
 
     /// Prints what a line begins with, before the adjustments.
     fn show(&self, out: &mut SeqBuf<'_>);
@@ -59,14 +56,10 @@ pub struct OwnKey {
 impl Key for OwnKey {
     const HEADER: &'static str = "";
 
-    type Group = SemId;
+    type Name = SemId;
 
-    fn group(&self) -> SemId {
+    fn name(&self) -> SemId {
         self.semid
-    }
-
-    fn same_in_group(&self, _other: &Self) -> bool {
-        true
     }
 
     fn show(&self, out: &mut SeqBuf<'_>) {
@@ -91,14 +84,10 @@ pub struct TableKey {
 impl Key for TableKey {
     const HEADER: &'static str = "     semid        pid       list semadj\n";
 
-    type Group = (SemId, i32);
+    type Name = (SemId, i32, usize);
 
-    fn group(&self) -> (SemId, i32) {
-        (self.semid, self.pid)
-    }
-
-    fn same_in_group(&self, other: &Self) -> bool {
-        self.identity == other.identity
+    fn name(&self) -> (SemId, i32, usize) {
+        (self.semid, self.pid, self.identity)
     }
 
     fn show(&self, out: &mut SeqBuf<'_>) {

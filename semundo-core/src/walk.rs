@@ -40,17 +40,20 @@ pub struct Walk<S: Source, M: Memory> {
     batch_min: usize,
 }
 
-/// The keys of all entries, in order, as they were when the walk began.
+/// The keys of all entries, as they were when the walk began.
 struct Index<K: Key, M: Memory> {
+    /// The entries by name.
     slots: M::Buffer<Slot<K>>,
+    /// The places in `slots`, in the order of the keys: that of the output.
+    order: M::Buffer<usize>,
     len: usize,
     /// Whether it was taken at all.
     taken: bool,
 }
 
-/// The adjustments of the index entries in `slots`.
+/// The adjustments of the entries at some places of the index's order.
 struct Batch<M: Memory> {
-    slots: Range<usize>,
+    places: Range<usize>,
     adjustments: M::Buffer<SemAdj>,
 }
 
@@ -61,7 +64,9 @@ struct Slot<K> {
     nsems: usize,
     /// Where in the batch the adjustments are, or will be.
     start: usize,
-    /// Whether the batch has them and one of them is not zero.
+    /// Whether the entry is one of the batch's.
+    wanted: bool,
+    /// Whether the batch has its adjustments and one of them is not zero.
     present: bool,
 }
 
@@ -77,21 +82,21 @@ impl<S: Source, M: Memory> Walk<S, M> {
         Self {
             source,
             batch_min,
-            index: Index { slots: Default::default(), len: 0, taken: false },
-            batch: Batch { slots: 0..0, adjustments: Default::default() },
+            index: Index { slots: Default::default(), order: Default::default(), len: 0, taken: false },
+            batch: Batch { places: 0..0, adjustments: Default::default() },
         }
     }
 
     /// Takes a new index: one pass, and another for each time that the source outgrew the memory.
     fn take_index(&mut self) -> Result<(), Errno> {
-        self.batch.slots = 0..0;
+        self.batch.places = 0..0;
         self.index.taken = false;
         let len = loop {
             let slots = self.index.slots.as_mut_slice();
             let mut met = 0;
             self.source.pass(|key, adjustments| {
                 if let Some(slot) = slots.get_mut(met) {
-                    *slot = Slot { key, nsems: adjustments.len(), start: 0, present: false };
+                    *slot = Slot { key, nsems: adjustments.len(), start: 0, wanted: false, present: false };
                 }
                 met += 1;
             })?;
@@ -100,56 +105,59 @@ impl<S: Source, M: Memory> Walk<S, M> {
             }
             self.index.slots.grow(met + met / 8 + 16)?;
         };
-        self.index.slots.as_mut_slice()[..len].sort_unstable_by_key(|slot| slot.key);
+        self.index.order.grow(len)?;
+        let slots = &mut self.index.slots.as_mut_slice()[..len];
+        slots.sort_unstable_by_key(|slot| slot.key.name());
+        let order = &mut self.index.order.as_mut_slice()[..len];
+        order.iter_mut().enumerate().for_each(|(place, slot)| *slot = place);
+        order.sort_unstable_by_key(|slot| slots[*slot].key);
         (self.index.len, self.index.taken) = (len, true);
         Ok(())
     }
 
-    /// Fetches the adjustments of the index entries from `from` on, as many as a batch holds: one pass.
+    /// Fetches the adjustments of the entries from place `from` on, as many as a batch holds: one pass.
     fn fill_batch(&mut self, from: usize) -> Result<(), Errno> {
-        self.batch.slots = 0..0;
         let limit = self.batch_min.max(BATCH_PER_ENTRY * self.index.len);
-        let upcoming = &mut self.index.slots.as_mut_slice()[from..self.index.len];
+        let slots = &mut self.index.slots.as_mut_slice()[..self.index.len];
+        let order = &self.index.order.as_slice()[..self.index.len];
+        for slot in &order[core::mem::take(&mut self.batch.places)] {
+            slots[*slot].wanted = false;
+        }
         let mut total = 0;
-        let mut count = 0;
-        for slot in upcoming.iter_mut() {
-            if count > 0 && total + slot.nsems > limit {
+        let mut end = from;
+        while let Some(slot) = order.get(end).map(|slot| &mut slots[*slot]) {
+            if end > from && total + slot.nsems > limit {
                 break;
             }
-            (slot.start, slot.present) = (total, false);
+            (slot.start, slot.wanted, slot.present) = (total, true, false);
             total += slot.nsems;
-            count += 1;
+            end += 1;
         }
-        self.batch.adjustments.grow(total)?;
-
-        let slots = &mut upcoming[..count];
-        let (Some(first), Some(last)) = (slots.first(), slots.last()) else {
-            return Ok(());
-        };
-        let wanted = first.key.group()..=last.key.group();
-        let copies = self.batch.adjustments.as_mut_slice();
-        self.source.pass(|key, adjustments| {
-            let group = key.group();
-            if wanted.contains(&group) {
-                let start = slots.partition_point(|slot| slot.key.group() < group);
-                let mut candidates = slots[start..].iter_mut().take_while(|slot| slot.key.group() == group);
-                if let Some(slot) = candidates.find(|slot| slot.key.same_in_group(&key)) {
-                    slot.copy(adjustments, copies);
+        let places = from..end;
+        let fetched = self.batch.adjustments.grow(total).and_then(|()| {
+            let copies = self.batch.adjustments.as_mut_slice();
+            self.source.pass(|key, adjustments| {
+                let name = key.name();
+                if let Ok(slot) = slots.binary_search_by(|slot| slot.key.name().cmp(&name)) {
+                    slots[slot].copy(adjustments, copies);
                 }
-            }
-        })?;
-        self.batch.slots = from..from + count;
-        Ok(())
+            })
+        });
+        match fetched {
+            Ok(()) => self.batch.places = places,
+            Err(_) => order[places].iter().for_each(|slot| slots[*slot].wanted = false),
+        }
+        fetched
     }
 
     /// The first entry from `from` on that has something to undo, or the index's length.
     fn next_present(&mut self, from: usize) -> Result<usize, Errno> {
         let mut at = from;
         while at < self.index.len {
-            if !self.batch.slots.contains(&at) {
+            if !self.batch.places.contains(&at) {
                 self.fill_batch(at)?;
             }
-            if self.index.slots.as_slice()[at].present {
+            if self.index.slots.as_slice()[self.index.order.as_slice()[at]].present {
                 return Ok(at);
             }
             at += 1;
@@ -162,7 +170,7 @@ impl<K> Slot<K> {
     /// Copies an entry's adjustments to their place in the batch. An entry of another size is another entry: the set was
     /// removed and its identifier given anew.
     fn copy(&mut self, adjustments: Adjustments<'_>, batch: &mut [SemAdj]) {
-        if adjustments.len() != self.nsems {
+        if !self.wanted || adjustments.len() != self.nsems {
             return;
         }
         let mut any = 0;
@@ -231,7 +239,7 @@ impl<S: Source, M: Memory> Section for WalkSection<'_, S, M> {
             out.put_str(S::Key::HEADER);
             return Ok(Show::Record);
         };
-        let slot = &self.walk.index.slots.as_slice()[place];
+        let slot = &self.walk.index.slots.as_slice()[self.walk.index.order.as_slice()[place]];
         slot.key.show(out);
         put_adjustments(&self.walk.batch.adjustments.as_slice()[slot.start..slot.start + slot.nsems], out);
         Ok(Show::Record)
@@ -247,7 +255,7 @@ impl<S: Source, M: Memory> fmt::Debug for Walk<S, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Walk")
             .field("entries", &self.index.len)
-            .field("batch", &self.batch.slots)
+            .field("batch", &self.batch.places)
             .finish_non_exhaustive()
     }
 }

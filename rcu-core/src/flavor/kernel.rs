@@ -19,7 +19,10 @@ unsafe extern "C" {
 ///
 /// The linked program provides, with C linkage and the kernel's meaning: `void rcu_core_read_lock(void)`,
 /// `void rcu_core_read_unlock(void)`, `void rcu_core_synchronize(void)` and
-/// `void rcu_core_call(struct rcu_head *, void (*)(struct rcu_head *))`.
+/// `void rcu_core_call(struct rcu_head *, void (*)(struct rcu_head *))`; those of them that the program uses.
+///
+/// `rcu_core_synchronize` must not return to a caller that is inside a section. A kernel without preemptible RCU does not
+/// notice one by itself: its provider checks, and panics.
 ///
 /// A guard stays on its thread:
 ///
