@@ -5,7 +5,7 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | identifiers, adjustments, their limits | [`types`] |
+//! | identifiers and adjustments | [`types`] |
 //! | the text form: printer and parser | [`text`] |
 //! | the walk: a changing list, read in pieces, exactly | [`walk`] |
 //! | what a walk is over: sources and the keys of their entries | [`source`] |

@@ -1,6 +1,6 @@
 //! The flavor of a kernel: `rcu_read_lock`, `synchronize_rcu`, `call_rcu`, through four C functions.
 //!
-//! The kernel's read side is inline C, so whoever links this crate provides the functions below (`kmod` does in its
+//! The kernel's read side is inline C, so whoever links this crate provides those of the functions below that it uses (`kmod` does in its
 //! shim; a user-space test provides a mock).
 
 use core::marker::PhantomData;
