@@ -1,77 +1,66 @@
-//! The safe intrusive list: it owns its entries, readers pass without a lock, and removed entries are reclaimed
+//! The safe intrusive lists: they own their entries, readers pass without a lock, and removed entries are reclaimed
 //! after a grace period.
 
 use alloc::boxed::Box;
 use core::fmt;
 use core::marker::PhantomData;
-use core::mem::offset_of;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicPtr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::flavor::{Flavor, RcuHead};
-use crate::list::{Entries, ListHead};
+use crate::links::{HLinks, Kind, Linked, Links, entry_of, free, link_of, rcu_of};
+use crate::list::ListHead;
 
-/// What an entry embeds to be in a [`List`]: the list link, and the head that defers its reclamation.
-#[repr(C)]
-#[derive(Debug, Default)]
-pub struct Links {
-    list: ListHead,
-    rcu: RcuHead,
-}
-
-impl Links {
-    /// Links that are in no list.
-    pub const fn new() -> Self {
-        Self { list: ListHead::new(), rcu: RcuHead::new() }
-    }
-}
-
-/// An entry type that embeds [`Links`]. Implement it with [`linked!`](crate::linked).
-///
-/// # Safety
-///
-/// `OFFSET` is the offset in bytes of a field of type [`Links`] that nothing but [`List`] uses.
-pub unsafe trait Linked: Sized {
-    /// Where the links lie in the entry.
-    const OFFSET: usize;
-}
-
-/// Implements [`Linked`] for a type by naming its field of type [`Links`].
+/// An [`RcuList`] that can be added to at both ends; its entries embed [`Links`].
 ///
 /// ```
-/// struct Entry { links: rcu_core::Links, value: u32 }
-/// rcu_core::linked!(Entry, links);
-/// ```
+/// # #[cfg(feature = "epoch")] {
+/// use rcu_core::{Links, List, flavor::epoch::Epoch, linked};
 ///
-/// The field must be the links themselves, nothing that leads to them:
+/// struct Job { links: Links, id: u32 }
+/// linked!(Job, links);
 ///
-/// ```compile_fail,E0308
-/// struct Entry { links: Box<rcu_core::Links> }
-/// rcu_core::linked!(Entry, links);
+/// let jobs = List::new(Epoch);
+/// let mut writer = jobs.lock();
+/// writer.push_back(Box::new(Job { links: Links::new(), id: 2 }));
+/// writer.push_front(Box::new(Job { links: Links::new(), id: 1 }));
+/// drop(writer);
+///
+/// let guard = jobs.read();
+/// assert!(jobs.iter(&guard).map(|job| job.id).eq([1, 2]));
+/// # }
 /// ```
-#[macro_export]
-macro_rules! linked {
-    ($entry:ty, $links:ident) => {
-        // SAFETY: the offset is the compiler's, and the constant below compiles only for a field of type `Links`.
-        unsafe impl $crate::Linked for $entry {
-            const OFFSET: usize = {
-                // Raw pointers, since a reference would be taken from a `Box<Links>` too, by deref coercion.
-                const _: fn(&$entry) -> *const $crate::Links = |entry| &raw const entry.$links;
-                ::core::mem::offset_of!($entry, $links)
-            };
-        }
-    };
-}
+pub type List<T, F> = RcuList<T, F, Links>;
 
-/// An RCU-protected circular list that owns its entries.
+/// An [`RcuList`] with a head of one word, as hash table buckets have it, that is added to in front only; its entries embed
+/// [`HLinks`].
 ///
-/// Readers iterate under a guard of the list's flavor and never wait; updaters take turns through [`lock`](List::lock).
+/// ```
+/// # #[cfg(feature = "epoch")] {
+/// use rcu_core::{HLinks, HList, flavor::epoch::Epoch, linked};
+///
+/// struct Symbol { links: HLinks, name: &'static str }
+/// linked!(Symbol, links: HLinks);
+///
+/// let bucket = HList::new(Epoch);
+/// bucket.lock().push_front(Box::new(Symbol { links: HLinks::new(), name: "main" }));
+///
+/// let guard = bucket.read();
+/// assert!(bucket.iter(&guard).any(|symbol| symbol.name == "main"));
+/// # }
+/// ```
+pub type HList<T, F> = RcuList<T, F, HLinks>;
+
+/// An RCU-protected intrusive list that owns its entries: a [`List`] or an [`HList`].
+///
+/// Readers iterate under a guard of the list's flavor and never wait; updaters take turns through [`lock`](RcuList::lock).
 ///
 /// # Invariants
 ///
-/// - `head` is a box of this list's own, kept as a pointer because the circle points to it too. It anchors a circle of the [`Links`] of boxed entries, each owned by this list and in this list alone.
-/// - The circle changes only under `updaters`, or when the list is owned exclusively.
+/// - `anchor` is a box of this list's own, kept as a pointer because the entries point to it too. Its head leads to the links of boxed entries,
+///   each owned by this list and in this list alone.
+/// - The list changes only under its `updaters`, or when it is owned exclusively.
 /// - An entry taken out is freed by a callback of `flavor`, never earlier.
 ///
 /// A reference does not outlive its guard:
@@ -97,26 +86,33 @@ macro_rules! linked {
 /// let list = List::<Entry<for<'a> fn(&'a str)>, _>::new(Epoch);
 /// let other: &List<Entry<fn(&'static str)>, Epoch> = &list;
 /// ```
-pub struct List<T: Linked, F: Flavor> {
-    head: NonNull<ListHead>,
-    updaters: Mutex<()>,
+pub struct RcuList<T: Linked<L>, F: Flavor, L: Kind> {
+    anchor: NonNull<Anchor<L>>,
     flavor: F,
     /// Owned, and invariant: entries are put in through a shared reference.
     _owns: PhantomData<AtomicPtr<T>>,
 }
 
-// SAFETY: the list owns its entries and may drop them on another thread.
-unsafe impl<T: Linked + Send + Sync, F: Flavor + Send> Send for List<T, F> {}
-// SAFETY: shared access gives `&T` to many threads, and hands entries to whatever thread reclaims them.
-unsafe impl<T: Linked + Send + Sync, F: Flavor + Sync> Sync for List<T, F> {}
+/// What updaters write, apart from what readers only read.
+#[repr(C)]
+struct Anchor<L: Kind> {
+    head: L::Head,
+    updaters: Mutex<()>,
+}
 
-impl<T: Linked + Send + Sync + 'static, F: Flavor> List<T, F> {
+// SAFETY: the list owns its entries and may drop them on another thread.
+unsafe impl<T: Linked<L> + Send + Sync, F: Flavor + Send, L: Kind> Send for RcuList<T, F, L> {}
+// SAFETY: shared access gives `&T` to many threads, and hands entries to whatever thread reclaims them.
+unsafe impl<T: Linked<L> + Send + Sync, F: Flavor + Sync, L: Kind> Sync for RcuList<T, F, L> {}
+
+impl<T: Linked<L> + Send + Sync + 'static, F: Flavor, L: Kind> RcuList<T, F, L> {
     /// An empty list whose readers and reclamation are of `flavor`.
     pub fn new(flavor: F) -> Self {
-        let head = NonNull::from(Box::leak(Box::new(ListHead::new())));
+        let anchor = NonNull::from(Box::leak(Box::new(Anchor { head: L::Head::default(), updaters: Mutex::new(()) })));
+        let list = Self { anchor, flavor, _owns: PhantomData };
         // SAFETY: the box is this list's own, stays where it is until the list's drop, and nobody else has seen it.
-        unsafe { ListHead::init(head) };
-        Self { head, updaters: Mutex::new(()), flavor, _owns: PhantomData }
+        unsafe { L::init(list.head()) };
+        list
     }
 
     /// Enters a read-side critical section of the list's flavor.
@@ -130,145 +126,195 @@ impl<T: Linked + Send + Sync + 'static, F: Flavor> List<T, F> {
     /// # Panics
     ///
     /// When `guard` is of another domain of the flavor.
-    pub fn iter<'g>(&'g self, guard: &'g F::Guard<'_>) -> Iter<'g, T> {
+    pub fn iter<'g>(&'g self, guard: &'g F::Guard<'_>) -> Iter<'g, T, L> {
         assert!(self.flavor.owns(guard), "the guard protects another RCU domain than the list's");
         // SAFETY: `'g` lies in a section of the list's own domain (just checked), whose callbacks free removed entries
         // (type invariant); the head lives as long as the list, which `'g` borrows.
-        let entries = unsafe { Entries::new(self.head) };
+        let entries = unsafe { L::entries(self.head()) };
         Iter { entries, _entry: PhantomData }
     }
 
     /// Waits for the other updaters and gives the right to change the list.
-    pub fn lock(&self) -> ListWriter<'_, T, F> {
-        // A poisoned lock is fine: every update leaves the circle whole before it runs foreign code.
-        let turn = self.updaters.lock().unwrap_or_else(PoisonError::into_inner);
-        ListWriter { list: self, _turn: turn }
+    pub fn lock(&self) -> ListWriter<'_, T, F, L> {
+        // A poisoned lock is fine: every update leaves the list whole before it runs foreign code.
+        // SAFETY: the anchor lives as long as the list.
+        let updaters = unsafe { &self.anchor.as_ref().updaters };
+        let turn = updaters.lock().unwrap_or_else(PoisonError::into_inner);
+        ListWriter {
+            head: self.head(),
+            _turn: turn,
+            removed: Removed { flavor: &self.flavor, last: core::ptr::null_mut(), _list: PhantomData },
+        }
     }
 }
 
-impl<T: Linked, F: Flavor> Drop for List<T, F> {
+impl<T: Linked<L>, F: Flavor, L: Kind> RcuList<T, F, L> {
+    #[inline]
+    fn head(&self) -> NonNull<L::Head> {
+        self.anchor.cast()
+    }
+}
+
+impl<T: Linked<L>, F: Flavor, L: Kind> Drop for RcuList<T, F, L> {
     fn drop(&mut self) {
-        // SAFETY: the list is owned exclusively, so no reader and no updater is left.
-        let entries = unsafe { Entries::new(self.head) };
-        let mut entries = entries.map(entry_of::<T>);
-        let mut next = entries.next();
-        while let Some(entry) = next {
-            // The link to the next entry is read before this one is freed.
-            next = entries.next();
+        // SAFETY: the list is owned exclusively, so no reader and no updater is left. The iterator has passed on from what it gives out.
+        for entry in unsafe { L::entries(self.head()) }.map(entry_of::<T, L>) {
             // SAFETY: the list owns its entries (type invariant) and passes each once.
             drop(unsafe { Box::from_raw(entry.as_ptr()) });
         }
-        // SAFETY: the head is the list's own box, and nothing points to it any more.
-        drop(unsafe { Box::from_raw(self.head.as_ptr()) });
+        // SAFETY: the anchor is the list's own box, and nothing points to it any more.
+        drop(unsafe { Box::from_raw(self.anchor.as_ptr()) });
     }
 }
 
-impl<T: Linked, F: Flavor> fmt::Debug for List<T, F> {
+impl<T: Linked<L>, F: Flavor, L: Kind> fmt::Debug for RcuList<T, F, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("List").finish_non_exhaustive()
+        f.debug_struct("RcuList").finish_non_exhaustive()
     }
 }
 
-/// The entries of a [`List`] as a reader meets them.
-#[derive(Debug, Clone)]
-pub struct Iter<'g, T> {
-    entries: Entries<'g>,
+/// The entries of a list as a reader meets them.
+pub struct Iter<'g, T, L: Kind = Links> {
+    entries: L::Entries<'g>,
     _entry: PhantomData<&'g T>,
 }
 
-impl<'g, T: Linked> Iterator for Iter<'g, T> {
+impl<'g, T: Linked<L>, L: Kind> Iterator for Iter<'g, T, L> {
     type Item = &'g T;
 
     #[inline]
     fn next(&mut self) -> Option<&'g T> {
-        let entry = entry_of::<T>(self.entries.next()?);
+        let entry = entry_of::<T, L>(self.entries.next()?);
         // SAFETY: the entry is reachable, or was, inside the section that `'g` stands for, so it is not freed within `'g`.
         Some(unsafe { entry.as_ref() })
     }
 }
 
-/// The right to change a [`List`]; readers go on meanwhile.
-#[must_use = "the list is locked for updaters until the writer is dropped"]
-pub struct ListWriter<'a, T: Linked, F: Flavor> {
-    list: &'a List<T, F>,
-    _turn: MutexGuard<'a, ()>,
+impl<T, L: Kind> Clone for Iter<'_, T, L> {
+    fn clone(&self) -> Self {
+        Self { entries: self.entries.clone(), _entry: PhantomData }
+    }
 }
 
-impl<T: Linked + Send + Sync + 'static, F: Flavor> ListWriter<'_, T, F> {
-    /// Publishes `entry` as the first: `list_add_rcu`.
-    pub fn push_front(&mut self, entry: Box<T>) {
-        let links = links_of(NonNull::from(Box::leak(entry)));
-        // SAFETY: this writer is the only updater; the entry was a box of its own, so it is in no list.
-        unsafe { ListHead::add_rcu(self.head(), links.cast()) };
+impl<T, L: Kind> fmt::Debug for Iter<'_, T, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Iter").field(&self.entries).finish()
     }
+}
 
-    /// Publishes `entry` as the last: `list_add_tail_rcu`.
-    pub fn push_back(&mut self, entry: Box<T>) {
-        let links = links_of(NonNull::from(Box::leak(entry)));
+/// The right to change a list; readers go on meanwhile.
+///
+/// What it removed is handed over to the flavor when it is dropped, after the lock has been given back. That may wait
+/// where too much is unreclaimed already.
+#[must_use = "the list is locked for updaters until the writer is dropped"]
+pub struct ListWriter<'a, T: Linked<L>, F: Flavor, L: Kind = Links> {
+    head: NonNull<L::Head>,
+    // Before `removed`, so that it is dropped first: a reader that waits for the lock would hold up what is waited for.
+    _turn: MutexGuard<'a, ()>,
+    removed: Removed<'a, T, F, L>,
+}
+
+impl<T: Linked<L> + Send + Sync + 'static, F: Flavor, L: Kind> ListWriter<'_, T, F, L> {
+    /// Publishes `entry` as the first: `list_add_rcu`, `hlist_add_head_rcu`.
+    pub fn push_front(&mut self, entry: Box<T>) {
         // SAFETY: this writer is the only updater; the entry was a box of its own, so it is in no list.
-        unsafe { ListHead::add_tail_rcu(self.head(), links.cast()) };
+        unsafe { L::add_rcu(self.head, link_of(NonNull::from(Box::leak(entry)))) };
     }
 
     /// Removes every entry for which `keep` answers `false`, each reclaimed after a grace period. Does not wait.
     ///
-    /// `keep` must not lock the same list: it would wait for itself. Nor may an entry's drop, which some flavors run here.
-    /// If `keep` panics, the entry removed last is leaked.
+    /// `keep` must not lock the same list: it would wait for itself.
     pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
-        // SAFETY: this writer keeps other updaters out, and its own removals leave the entry's `next` in place.
-        let entries = unsafe { Entries::new(self.head()) };
-        // The entry just removed is left before it is handed over, since reclamation may be immediate.
-        let mut removed = None;
-        for entry in entries.map(entry_of::<T>) {
-            self.reclaim(removed.take());
+        // SAFETY: this writer keeps other updaters out, and nothing it removes is freed while it lives.
+        for entry in unsafe { L::entries(self.head) }.map(entry_of::<T, L>) {
             // SAFETY: a linked entry of this list is valid.
             if !keep(unsafe { entry.as_ref() }) {
                 // SAFETY: the entry is linked in this list, whose only updater this is.
-                unsafe { ListHead::del_rcu(links_of(entry).cast()) };
-                removed = Some(entry);
+                unsafe { L::del_rcu(link_of(entry)) };
+                self.removed.add(entry);
             }
         }
-        self.reclaim(removed);
-    }
-
-    /// Frees an entry that was unlinked, after a grace period.
-    fn reclaim(&self, removed: Option<NonNull<T>>) {
-        if let Some(entry) = removed {
-            // SAFETY: the field lies inside the entry.
-            let head = unsafe { links_of(entry).byte_add(offset_of!(Links, rcu)) };
-            // SAFETY: the entry was unlinked just now, once, and is owned by nobody else; `T` is `Send` and 'static.
-            unsafe { self.list.flavor.call(head.cast(), free::<T>) };
-        }
-    }
-
-    fn head(&self) -> NonNull<ListHead> {
-        self.list.head
     }
 }
 
-impl<T: Linked, F: Flavor> fmt::Debug for ListWriter<'_, T, F> {
+impl<T: Linked<L> + Send + Sync + 'static, F: Flavor, L: Kind> ListWriter<'_, T, F, L> {
+    /// Puts what `with` makes of an entry, if it makes anything, in that entry's place: `list_replace_rcu`, `hlist_replace_rcu`.
+    ///
+    /// A reader meets either the old entry or the new one. This is how an entry is changed: copy, update, publish.
+    ///
+    /// ```
+    /// # #[cfg(feature = "epoch")] {
+    /// use rcu_core::{Links, List, flavor::epoch::Epoch, linked};
+    ///
+    /// struct Route { links: Links, prefix: u32, hops: u32 }
+    /// linked!(Route, links);
+    ///
+    /// let routes = List::new(Epoch);
+    /// routes.lock().push_back(Box::new(Route { links: Links::new(), prefix: 10, hops: 3 }));
+    /// routes.lock().replace(|old| {
+    ///     (old.prefix == 10).then(|| Box::new(Route { links: Links::new(), prefix: 10, hops: old.hops - 1 }))
+    /// });
+    /// assert_eq!(routes.iter(&routes.read()).map(|route| route.hops).sum::<u32>(), 2);
+    /// # }
+    /// ```
+    ///
+    /// `with` must not lock the same list: it would wait for itself.
+    pub fn replace(&mut self, mut with: impl FnMut(&T) -> Option<Box<T>>) {
+        // SAFETY: as in `retain`.
+        for entry in unsafe { L::entries(self.head) }.map(entry_of::<T, L>) {
+            // SAFETY: a linked entry of this list is valid.
+            if let Some(new) = with(unsafe { entry.as_ref() }) {
+                // SAFETY: the entry is linked in this list, whose only updater this is; the new one was a box of its own.
+                unsafe { L::replace_rcu(link_of(entry), link_of(NonNull::from(Box::leak(new)))) };
+                self.removed.add(entry);
+            }
+        }
+    }
+}
+
+impl<T: Linked + Send + Sync + 'static, F: Flavor> ListWriter<'_, T, F> {
+    /// Publishes `entry` as the last: `list_add_tail_rcu`.
+    pub fn push_back(&mut self, entry: Box<T>) {
+        // SAFETY: this writer is the only updater; the entry was a box of its own, so it is in no list.
+        unsafe { ListHead::add_tail_rcu(self.head, link_of(NonNull::from(Box::leak(entry)))) };
+    }
+}
+
+impl<T: Linked<L>, F: Flavor, L: Kind> fmt::Debug for ListWriter<'_, T, F, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ListWriter").finish_non_exhaustive()
     }
 }
 
-/// The links of an entry, with the provenance of the whole entry.
-fn links_of<T: Linked>(entry: NonNull<T>) -> NonNull<Links> {
-    // SAFETY: `OFFSET` lies inside the entry (contract of `Linked`).
-    unsafe { entry.byte_add(T::OFFSET).cast() }
+/// Entries that were unlinked and not yet handed over to the flavor.
+///
+/// # Invariants
+///
+/// `last` heads a chain of entries that were unlinked, once each, and have no other owner. Each entry's RCU head, which
+/// the flavor does not have yet, is linked to that of the one that was unlinked before it.
+struct Removed<'a, T: Linked<L>, F: Flavor, L: Kind> {
+    flavor: &'a F,
+    last: *mut RcuHead,
+    _list: PhantomData<(NonNull<T>, L)>,
 }
 
-/// The entry whose list link this is: `list_entry`.
-fn entry_of<T: Linked>(link: NonNull<ListHead>) -> NonNull<T> {
-    // SAFETY: `link` is the first field of the `Links` at `OFFSET` of an entry, and came from `links_of`.
-    unsafe { link.byte_sub(T::OFFSET + offset_of!(Links, list)).cast() }
+impl<T: Linked<L>, F: Flavor, L: Kind> Removed<'_, T, F, L> {
+    fn add(&mut self, entry: NonNull<T>) {
+        let head = rcu_of(entry);
+        // SAFETY: the entry was unlinked just now, and readers do not look at its RCU head.
+        unsafe { head.as_ref().set_next(self.last) };
+        self.last = head.as_ptr();
+    }
 }
 
-/// The callback that frees an entry of type `T`.
-///
-/// # Safety
-///
-/// `head` is the RCU head of a boxed entry that nobody else uses.
-unsafe extern "C" fn free<T: Linked>(head: *mut RcuHead) {
-    // SAFETY: by contract; the offsets are those of `reclaim`.
-    drop(unsafe { Box::from_raw(head.byte_sub(T::OFFSET + offset_of!(Links, rcu)).cast::<T>()) });
+impl<T: Linked<L>, F: Flavor, L: Kind> Drop for Removed<'_, T, F, L> {
+    fn drop(&mut self) {
+        while let Some(head) = NonNull::new(self.last) {
+            // SAFETY: a valid head in the chain (type invariant).
+            self.last = unsafe { head.as_ref().next() };
+            // SAFETY: the entry is in the chain, which is left here (type invariant). Only `retain` adds to it, and wants
+            // `T` to be `Send` and 'static.
+            unsafe { self.flavor.call(head, free::<T, L>) };
+        }
+    }
 }

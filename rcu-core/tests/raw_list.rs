@@ -38,10 +38,12 @@ enum Op {
     Front,
     Back,
     Delete(prop::sample::Index),
+    Replace(prop::sample::Index),
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    prop_oneof![Just(Op::Front), Just(Op::Back), any::<prop::sample::Index>().prop_map(Op::Delete)]
+    let index = any::<prop::sample::Index>;
+    prop_oneof![Just(Op::Front), Just(Op::Back), index().prop_map(Op::Delete), index().prop_map(Op::Replace)]
 }
 
 fn values(head: NonNull<ListHead>) -> Vec<usize> {
@@ -51,7 +53,38 @@ fn values(head: NonNull<ListHead>) -> Vec<usize> {
     entries.map(|link| unsafe { link.cast::<Entry>().as_ref() }.value).collect()
 }
 
+/// A reader that gives `entry` out next.
+fn reader_before(head: NonNull<ListHead>, entry: NonNull<Entry>) -> Entries<'static> {
+    // SAFETY: as in `values`.
+    let mut reader = unsafe { Entries::new(head) };
+    while reader.clone().next() != Some(entry.cast()) {
+        reader.next().expect("the entry is linked");
+    }
+    reader
+}
+
+/// The entries from last to first, as updaters see them.
+fn backwards(head: NonNull<ListHead>) -> impl Iterator<Item = NonNull<ListHead>> {
+    let mut at = head;
+    std::iter::from_fn(move || {
+        // SAFETY: as in `values`; the second word of a link points to the one before.
+        at = unsafe { NonNull::new(at.cast::<*mut ListHead>().add(1).read()) }
+            .expect("the links of a circle are not null");
+        (at != head).then_some(at)
+    })
+}
+
+/// Few cases where the interpreter runs them, and no file to remember failures in.
+fn config() -> ProptestConfig {
+    if cfg!(miri) {
+        ProptestConfig { cases: 2, failure_persistence: None, ..ProptestConfig::default() }
+    } else {
+        ProptestConfig::default()
+    }
+}
+
 proptest! {
+    #![proptest_config(config())]
     #[test]
     fn the_list_is_its_model(ops in prop::collection::vec(op(), 0..60)) {
         let head = NonNull::from(Box::leak(Box::new(ListHead::new())));
@@ -78,20 +111,30 @@ proptest! {
                     }
                     Op::Delete(index) if !model.is_empty() => {
                         let entry = model.remove(index.index(model.len())).unwrap();
-                        // A reader that stands on the entry still finds what came after it.
-                        let mut reader = Entries::new(head);
-                        reader.by_ref().find(|link| *link == entry.cast()).unwrap();
+                        let reader = reader_before(head, entry);
                         let rest: Vec<_> = reader.clone().collect();
                         ListHead::del_rcu(entry.cast());
                         prop_assert!(!entry.as_ref().link.is_linked());
                         prop_assert_eq!(reader.collect::<Vec<_>>(), rest);
                     }
-                    Op::Delete(_) => {}
+                    Op::Replace(index) if !model.is_empty() => {
+                        let entry = new();
+                        let at = index.index(model.len());
+                        let old = std::mem::replace(&mut model[at], entry);
+                        let reader = reader_before(head, old);
+                        let rest: Vec<_> = reader.clone().collect();
+                        ListHead::replace_rcu(old.cast(), entry.cast());
+                        prop_assert!(!old.as_ref().link.is_linked() && entry.as_ref().link.is_linked());
+                        prop_assert_eq!(reader.collect::<Vec<_>>(), rest);
+                        all.push(entry);
+                    }
+                    Op::Delete(_) | Op::Replace(_) => {}
                 }
             }
             // SAFETY: every entry is still allocated.
             let expected: Vec<_> = model.iter().map(|entry| unsafe { entry.as_ref() }.value).collect();
             prop_assert_eq!(values(head), expected);
+            prop_assert!(backwards(head).eq(model.iter().rev().map(|entry| entry.cast())));
         }
         for entry in all {
             // SAFETY: each entry was leaked once above.

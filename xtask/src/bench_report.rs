@@ -27,18 +27,46 @@ pub struct Measurement {
     pub runs: u32,
 }
 
-/// A ratio that has an upper bound.
+/// Which side of a bound is the good one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Sense {
+    /// The value may be at most the bound.
+    #[serde(rename = "<=")]
+    AtMost,
+    /// The value must be at least the bound.
+    #[serde(rename = ">=")]
+    AtLeast,
+}
+
+/// A value that has a bound.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Bar {
     /// What is compared.
     pub bar: String,
-    /// The measured ratio.
-    pub value: f64,
-    /// What it may be at most.
+    /// The measured value, most often a ratio; none where a side of it was not measured.
+    pub value: Option<f64>,
+    /// Which side of the bound it must be on.
+    pub sense: Sense,
+    /// The bound.
     pub bound: f64,
     /// Whether it is.
     pub met: bool,
 }
+
+impl Bar {
+    /// A bar for a value. What was not measured is not met.
+    pub fn new(bar: String, value: Option<f64>, sense: Sense, bound: f64) -> Self {
+        let value = value.filter(|value| value.is_finite());
+        let met = value.is_some_and(|value| match sense {
+            Sense::AtMost => value <= bound,
+            Sense::AtLeast => value >= bound,
+        });
+        Self { bar, value, sense, bound, met }
+    }
+}
+
+/// A figure's key: case, engine, threads.
+pub type Key<'a> = (&'a str, &'a str, u32);
 
 /// Takes the measurements out of a benchmark's output: the lines that are such JSON objects.
 pub fn measurements(output: &str) -> serde_json::Result<Vec<Measurement>> {
@@ -46,21 +74,16 @@ pub fn measurements(output: &str) -> serde_json::Result<Vec<Measurement>> {
     lines.map(serde_json::from_str).collect()
 }
 
-/// The ratio of two engines' medians of one case, where both were measured.
-pub fn ratio(all: &[Measurement], case: &str, ours: &str, peer: &str) -> Option<f64> {
-    let median = |engine: &str| {
-        let found = all.iter().find(|m| m.case == case && m.engine == engine);
-        found.map(|m| m.median)
-    };
-    let value = median(ours)? / median(peer)?;
-    value.is_finite().then_some(value)
+/// The measurement of a key, if there is one.
+pub fn find<'a>(all: &'a [Measurement], (case, engine, threads): Key) -> Option<&'a Measurement> {
+    all.iter().find(|m| m.case == case && m.engine == engine && m.threads == threads)
 }
 
-/// The bar that one case's ratio makes.
-pub fn at_most(all: &[Measurement], case: &str, ours: &str, peer: &str, bound: f64) -> Option<Bar> {
-    let value = ratio(all, case, ours, peer)?;
-    let group = &all.iter().find(|m| m.case == case)?.group;
-    Some(Bar { bar: format!("{group} {case}: {ours} / {peer}"), value, bound, met: value <= bound })
+/// The bar that the ratio of two medians makes.
+pub fn ratio(all: &[Measurement], ours: Key, peer: Key, sense: Sense, bound: f64) -> Bar {
+    let value = find(all, ours).zip(find(all, peer)).map(|(ours, peer)| ours.median / peer.median);
+    let against = if ours.0 == peer.0 { peer.1.to_owned() } else { format!("{} {}", peer.1, peer.0) };
+    Bar::new(format!("{} {}: {} / {against}", ours.0, ours.2, ours.1), value, sense, bound)
 }
 
 /// The measurements as a table.
@@ -87,8 +110,8 @@ pub fn bar_table(bars: &[Bar]) -> String {
     let rows = bars.iter().map(|b| {
         vec![
             b.bar.clone(),
-            format!("{:.3}", b.value),
-            format!("<= {:.2}", b.bound),
+            b.value.map_or("not measured".to_owned(), |value| format!("{value:.3}")),
+            format!("{} {:.3}", if b.sense == Sense::AtMost { "<=" } else { ">=" }, b.bound),
             if b.met { "yes" } else { "NO" }.to_owned(),
         ]
     });
@@ -117,17 +140,23 @@ mod tests {
 
     #[test]
     fn a_bar_is_met_up_to_its_bound() {
-        let all = measurements(&(line("c", "a", 2.0) + &line("c", "b", 4.0))).unwrap();
-        let bar = at_most(&all, "c", "a", "b", 0.5).unwrap();
-        assert_eq!((bar.value, bar.met), (0.5, true));
-        assert_eq!(bar.bar, "g c: a / b");
-        assert!(!at_most(&all, "c", "b", "a", 1.0).unwrap().met);
-        assert_eq!(at_most(&all, "other", "a", "b", 1.0), None);
+        let all = measurements(&(line("c", "a", 2.0) + &line("c", "b", 4.0) + &line("d", "b", 8.0))).unwrap();
+        let bar = ratio(&all, ("c", "a", 1), ("c", "b", 1), Sense::AtMost, 0.5);
+        assert_eq!((bar.value, bar.met), (Some(0.5), true));
+        assert_eq!(bar.bar, "c 1: a / b");
+        assert_eq!(ratio(&all, ("c", "a", 1), ("d", "b", 1), Sense::AtMost, 0.5).bar, "c 1: a / b d");
+        assert!(!ratio(&all, ("c", "b", 1), ("c", "a", 1), Sense::AtMost, 1.0).met);
+        assert!(ratio(&all, ("c", "b", 1), ("c", "a", 1), Sense::AtLeast, 2.0).met);
+        assert!(!ratio(&all, ("c", "a", 1), ("c", "b", 1), Sense::AtLeast, 0.6).met);
     }
 
     #[test]
-    fn a_division_by_nothing_is_no_bar() {
+    fn what_was_not_measured_is_not_met() {
         let all = measurements(&(line("c", "a", 2.0) + &line("c", "b", 0.0))).unwrap();
-        assert_eq!(ratio(&all, "c", "a", "b"), None);
+        for peer in [("c", "b", 1), ("c", "a", 2), ("other", "a", 1)] {
+            let bar = ratio(&all, ("c", "a", 1), peer, Sense::AtMost, 1.0);
+            assert_eq!((bar.value, bar.met), (None, false));
+        }
+        assert!(bar_table(&[Bar::new("x".to_owned(), None, Sense::AtLeast, 1.0)]).contains("not measured"));
     }
 }

@@ -1,6 +1,6 @@
 //! The flavor over [`crossbeam_epoch`]: portable, one process-wide domain, proven in the field.
 //!
-//! A section is a pinned epoch (some 10 ns). Reclamation is driven by threads that pin and flush.
+//! A section is a pinned epoch (some 10 ns).
 
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -10,12 +10,15 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Callback, Flavor, RcuHead};
+use crate::callbacks::{Callbacks, GracePeriods};
+
+static CALLBACKS: Callbacks<Arc<AtomicBool>> = Callbacks::new();
 
 /// The default collector of `crossbeam-epoch` as an RCU flavor.
 ///
-/// What a thread defers with [`call`](Flavor::call) waits in that thread's own bag until it enters sections often enough, calls
-/// [`synchronize`](Flavor::synchronize), or exits. It then runs wherever a thread enters a section, so it must not lock what
-/// that thread may hold.
+/// What is deferred waits in a bounded queue, as a [`Domain`](crate::Domain)'s does; crossbeam-epoch only tells when a grace period has passed.
+///
+/// In the child of a fork of a process with many threads, readers of threads that are gone may hold it back for ever.
 ///
 /// ```
 /// use rcu_core::{Flavor, flavor::epoch::Epoch};
@@ -35,6 +38,23 @@ use super::{Callback, Flavor, RcuHead};
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Epoch;
+
+impl Epoch {
+    /// How many objects are deferred and not yet reclaimed.
+    pub fn unreclaimed() -> usize {
+        CALLBACKS.unreclaimed()
+    }
+
+    /// How many may be before a writer waits.
+    pub fn bound() -> usize {
+        CALLBACKS.bound()
+    }
+
+    /// Sets how many objects may be deferred and not yet reclaimed before a writer waits; at least 1, by default 16,384.
+    pub fn set_bound(bound: usize) {
+        CALLBACKS.set_bound(bound);
+    }
+}
 
 /// A read-side critical section of [`Epoch`].
 #[derive(Debug)]
@@ -61,13 +81,9 @@ unsafe impl Flavor for Epoch {
     }
 
     fn synchronize(&self) {
-        let passed = Arc::new(AtomicBool::new(false));
-        let signal = Arc::clone(&passed);
-        crossbeam_epoch::pin().defer(move || signal.store(true, Ordering::Release));
+        let passed = self.start();
         let mut rounds = 0_u32;
-        while !passed.load(Ordering::Acquire) {
-            // Each pin-and-flush lets the epoch advance by one step once its readers allow it.
-            crossbeam_epoch::pin().flush();
+        while !self.poll(&passed) {
             rounds += 1;
             if rounds < 100 {
                 thread::yield_now();
@@ -78,8 +94,39 @@ unsafe impl Flavor for Epoch {
     }
 
     unsafe fn call(&self, head: NonNull<RcuHead>, callback: Callback) {
+        // SAFETY: the caller's contract.
+        unsafe { CALLBACKS.call(self, head, callback) };
+    }
+
+    fn barrier(&self) {
+        CALLBACKS.barrier(self);
+    }
+}
+
+/// A grace period is a function deferred by crossbeam-epoch that says that it ran.
+impl GracePeriods for Epoch {
+    type Cookie = Arc<AtomicBool>;
+
+    fn start(&self) -> Arc<AtomicBool> {
+        let passed = Arc::new(AtomicBool::new(false));
+        let signal = Arc::clone(&passed);
         let guard = crossbeam_epoch::pin();
-        // SAFETY: by the contract of `call` the closure may run on any thread after a grace period.
-        unsafe { guard.defer_unchecked(move || callback(head.as_ptr())) };
+        guard.defer(move || signal.store(true, Ordering::Release));
+        guard.flush();
+        passed
+    }
+
+    fn poll(&self, passed: &Arc<AtomicBool>) -> bool {
+        // Each pin-and-flush lets the epoch advance by one step once its readers allow it.
+        crossbeam_epoch::pin().flush();
+        passed.load(Ordering::Acquire)
+    }
+
+    fn synchronize(&self) {
+        Flavor::synchronize(self);
+    }
+
+    fn in_section(&self) -> bool {
+        crossbeam_epoch::is_pinned()
     }
 }

@@ -1,4 +1,4 @@
-//! The flavor of a kernel: `rcu_read_lock`, `synchronize_rcu`, `call_rcu`, through four C functions.
+//! The flavor of a kernel: `rcu_read_lock`, `synchronize_rcu`, `call_rcu`, through five C functions.
 //!
 //! The kernel's read side is inline C, so whoever links this crate provides those of the functions below that it uses (`kmod` does in its
 //! shim; a user-space test provides a mock).
@@ -13,13 +13,14 @@ unsafe extern "C" {
     fn rcu_core_read_unlock();
     safe fn rcu_core_synchronize();
     fn rcu_core_call(head: *mut RcuHead, callback: Callback);
+    safe fn rcu_core_barrier();
 }
 
 /// The kernel's RCU.
 ///
 /// The linked program provides, with C linkage and the kernel's meaning: `void rcu_core_read_lock(void)`,
-/// `void rcu_core_read_unlock(void)`, `void rcu_core_synchronize(void)` and
-/// `void rcu_core_call(struct rcu_head *, void (*)(struct rcu_head *))`; those of them that the program uses.
+/// `void rcu_core_read_unlock(void)`, `void rcu_core_synchronize(void)`,
+/// `void rcu_core_call(struct rcu_head *, void (*)(struct rcu_head *))` and `void rcu_core_barrier(void)`; those of them that the program uses.
 ///
 /// `rcu_core_synchronize` must not return to a caller that is inside a section. A kernel without preemptible RCU does not
 /// notice one by itself: its provider checks, and panics.
@@ -55,7 +56,7 @@ impl Drop for KernelGuard<'_> {
     }
 }
 
-// SAFETY: the four functions have the kernel's meaning (documented on `Kernel`); the guard is not `Send`.
+// SAFETY: the five functions have the kernel's meaning (documented on `Kernel`); the guard is not `Send`.
 unsafe impl Flavor for Kernel {
     type Guard<'a> = KernelGuard<'a>;
 
@@ -80,5 +81,10 @@ unsafe impl Flavor for Kernel {
     unsafe fn call(&self, head: NonNull<RcuHead>, callback: Callback) {
         // SAFETY: the caller keeps `head` valid until the callback ran.
         unsafe { rcu_core_call(head.as_ptr(), callback) };
+    }
+
+    #[inline]
+    fn barrier(&self) {
+        rcu_core_barrier();
     }
 }

@@ -47,3 +47,8 @@ extern "C" fn rcu_core_synchronize() {
 extern "C" fn rcu_core_call(head: *mut RcuHead, callback: Callback) {
     DEFERRED.lock().unwrap().push((head.expose_provenance(), callback));
 }
+
+#[unsafe(no_mangle)]
+extern "C" fn rcu_core_barrier() {
+    rcu_core_synchronize();
+}

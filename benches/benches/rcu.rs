@@ -1,0 +1,56 @@
+//! The cases of the group `rcu` as Criterion benchmarks, for who wants to dig: one thread, and the time as Criterion takes it.
+
+use std::time::{Duration, Instant};
+
+use benches::engine::{SECTIONS, WALKS};
+use benches::engines;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+
+fn read(criterion: &mut Criterion) {
+    let mut sections = criterion.benchmark_group("empty-section");
+    sections.throughput(Throughput::Elements(SECTIONS));
+    for engine in engines::all() {
+        let subject = (engine.start)();
+        let mut reader = subject.reader();
+        sections.bench_function(engine.name, |bencher| bencher.iter(|| reader.sections(SECTIONS)));
+    }
+    sections.finish();
+    let mut walks = criterion.benchmark_group("walk-100");
+    walks.throughput(Throughput::Elements(WALKS));
+    for engine in engines::all() {
+        let subject = (engine.start)();
+        let mut reader = subject.reader();
+        walks.bench_function(engine.name, |bencher| bencher.iter(|| reader.walks(WALKS)));
+    }
+}
+
+fn update(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("synchronize");
+    for engine in engines::all().into_iter().filter(|engine| engine.skills.synchronize) {
+        let subject = (engine.start)();
+        group.bench_function(engine.name, |bencher| bencher.iter(|| subject.synchronize()));
+    }
+    group.finish();
+    let mut group = criterion.benchmark_group("retire");
+    for engine in engines::all().into_iter().filter(|engine| engine.skills.retire) {
+        let subject = (engine.start)();
+        group.bench_function(engine.name, |bencher| {
+            bencher.iter_custom(|count| {
+                let mut writer = subject.writer();
+                let start = Instant::now();
+                writer.retire(count);
+                let elapsed = start.elapsed();
+                drop(writer);
+                subject.drain();
+                elapsed
+            });
+        });
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    targets = read, update
+}
+criterion_main!(benches);

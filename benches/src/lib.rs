@@ -1,0 +1,11 @@
+//! The benchmarks of the workspace: engines over the same inputs, measured by `src/bin/rcu.rs` and by Criterion.
+//!
+//! Engines are data: [`engines::all`] is the table, and every case runs over it. The same inputs also run as tests, so that
+//! an engine that does not do the work is seen. How each case is measured stands in [`cases`].
+
+pub mod cases;
+pub mod clock;
+pub mod engine;
+pub mod engines;
+pub mod harness;
+pub mod node;

@@ -1,0 +1,217 @@
+//! A reader's slot: the word in which one thread says that it is in a read-side critical section, and since when.
+
+use core::ptr::NonNull;
+
+use crate::domain::barrier;
+use crate::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+/// The bits of a word that count nested sections.
+const NESTING: u64 = (1 << 14) - 1;
+/// The slot's owner uses full fences.
+const FENCED: u64 = 1 << 14;
+/// The slot is released by the leaving of its last section, since its thread is ending.
+const LATE: u64 = 1 << 15;
+/// All that is not the number of the grace period.
+const LOW: u64 = (1 << PERIOD) - 1;
+/// Where the number of the newest grace period at the section's beginning starts.
+const PERIOD: u32 = 16;
+
+/// The word of an outermost section that begins when grace period `number` is the newest.
+pub(crate) const fn section_of(number: u64) -> u64 {
+    number << PERIOD | 1
+}
+
+/// One reader's place in a domain; a pair of cache lines of its own, since only its reader writes it.
+///
+/// # Invariants
+///
+/// - Every store to `word` is a Release, so that whichever one a scan reads, it comes after the sections before.
+/// - `word` is written by the thread that claimed the slot, and by others only while that thread cannot run (the child of a fork).
+/// - The number of grace periods in a word with a nesting count is the domain's `newest` as it was when the section began, or older.
+/// - `newest` points into the domain's core, which owns the slot.
+#[repr(align(128))]
+pub(crate) struct Slot {
+    word: AtomicU64,
+    /// The word of a section that begins now.
+    newest: NonNull<AtomicU64>,
+    /// The slot made before this one.
+    pub(crate) older: AtomicPtr<Slot>,
+    claimed: AtomicBool,
+    owner: AtomicUsize,
+    tid: AtomicU32,
+}
+
+// SAFETY: `newest` points to an atomic; all else is atomic too.
+unsafe impl Send for Slot {}
+// SAFETY: as above.
+unsafe impl Sync for Slot {}
+
+/// How a slot's sections begin and end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// Many sections, one in another, until the slot is released.
+    Sections,
+    /// One section; its end releases the slot.
+    OneSection,
+}
+
+impl Slot {
+    /// A slot that `owner` has claimed. `newest` outlives it.
+    pub(crate) fn claimed(newest: NonNull<AtomicU64>, owner: usize, tid: u32) -> Self {
+        Self {
+            word: AtomicU64::new(0),
+            newest,
+            older: AtomicPtr::new(core::ptr::null_mut()),
+            claimed: AtomicBool::new(true),
+            owner: AtomicUsize::new(owner),
+            tid: AtomicU32::new(tid),
+        }
+    }
+
+    /// Claims a free slot.
+    pub(crate) fn claim(&self, owner: usize, tid: u32) -> bool {
+        let free = !self.claimed.load(Ordering::Relaxed)
+            && self.claimed.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok();
+        if free {
+            self.owner.store(owner, Ordering::Relaxed);
+            self.tid.store(tid, Ordering::Relaxed);
+        }
+        free
+    }
+
+    /// Makes the slot free for another thread.
+    pub(crate) fn release(&self) {
+        self.word.store(0, Ordering::Release);
+        self.owner.store(0, Ordering::Relaxed);
+        self.claimed.store(false, Ordering::Release);
+    }
+
+    /// Prepares the slot that the calling thread has just claimed for [`enter`](Slot::enter).
+    pub(crate) fn prepare(&self, fenced: bool, how: Use) {
+        let late = if how == Use::OneSection { LATE } else { 0 };
+        self.word.store(late | if fenced { FENCED } else { 0 }, Ordering::Release);
+    }
+
+    /// Releases the slot now, or with the end of the section that its thread is still in.
+    pub(crate) fn retire(&self) {
+        let word = self.word.load(Ordering::Relaxed);
+        if word & NESTING == 0 {
+            self.release();
+        } else {
+            self.word.store(word | LATE, Ordering::Release);
+        }
+    }
+
+    /// Begins a section, or one inside another. Only the thread that claimed the slot may call it.
+    #[inline]
+    pub(crate) fn enter(&self) {
+        let word = self.word.load(Ordering::Relaxed);
+        if word == 0 { self.begin(self.newest(), false) } else { self.enter_rarely(word) }
+    }
+
+    /// Ends a section that [`enter`](Slot::enter) began.
+    #[inline]
+    pub(crate) fn leave(&self) {
+        let word = self.word.load(Ordering::Relaxed);
+        if word & LOW == 1 { self.end() } else { self.leave_rarely(word) }
+    }
+
+    /// Begins a section that holds no other, in a slot that is used for such only; `newest` is the slot's own.
+    #[inline]
+    pub(crate) fn begin(&self, newest: &AtomicU64, fenced: bool) {
+        self.begin_with(newest, 0);
+        if fenced {
+            barrier::full();
+        } else {
+            barrier::light();
+        }
+    }
+
+    /// Ends what [`begin`](Slot::begin) began.
+    #[inline]
+    pub(crate) fn end(&self) {
+        // Release pairs with the Acquire of `holds_back`: the section's reads are over before the object is reclaimed.
+        self.word.store(0, Ordering::Release);
+    }
+
+    /// Whether a section that [`begin`](Slot::begin) began would begin with the same word now.
+    #[inline]
+    #[cfg(feature = "qsbr")]
+    pub(crate) fn is_newest(&self) -> bool {
+        self.word.load(Ordering::Relaxed) == self.newest().load(Ordering::Acquire)
+    }
+
+    #[inline]
+    fn begin_with(&self, newest: &AtomicU64, flags: u64) {
+        // Acquire pairs with the Release of `GracePeriods::begin`: who begins under a number sees what was unlinked before it.
+        let begun = newest.load(Ordering::Acquire);
+        self.word.store(begun | flags, Ordering::Release);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn enter_rarely(&self, word: u64) {
+        if word & NESTING == 0 {
+            self.begin_with(self.newest(), word & (FENCED | LATE));
+            if word & FENCED == 0 {
+                barrier::light();
+            } else {
+                barrier::full();
+            }
+        } else {
+            assert!(word & NESTING < NESTING, "read-side critical sections are nested more than {NESTING} deep");
+            self.word.store(word + 1, Ordering::Release);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn leave_rarely(&self, word: u64) {
+        if word & NESTING > 1 {
+            self.word.store(word - 1, Ordering::Release);
+        } else if word & LATE != 0 {
+            self.release();
+        } else {
+            self.word.store(word & FENCED, Ordering::Release);
+        }
+    }
+
+    /// Whether the slot's reader is in a section that began before grace period `number`.
+    pub(crate) fn holds_back(&self, number: u64) -> bool {
+        let word = self.word.load(Ordering::Acquire);
+        word & NESTING != 0 && word >> PERIOD < number
+    }
+
+    /// Whether `thread` is in a section of this slot.
+    pub(crate) fn is_entered_by(&self, thread: usize) -> bool {
+        self.owner.load(Ordering::Relaxed) == thread && self.word.load(Ordering::Relaxed) & NESTING != 0
+    }
+
+    /// The kernel's number of the thread that claimed the slot.
+    pub(crate) fn tid(&self) -> u32 {
+        self.tid.load(Ordering::Relaxed)
+    }
+
+    /// In the child of a fork, where `thread` alone lives on as `tid`: frees the slot of a thread that is gone.
+    #[cfg(not(loom))]
+    pub(crate) fn after_fork(&self, thread: usize, tid: u32) {
+        if self.owner.load(Ordering::Relaxed) == thread {
+            self.tid.store(tid, Ordering::Relaxed);
+        } else {
+            self.release();
+        }
+    }
+
+    /// Whether the slot is one of the domain whose newest grace period is told by `newest`.
+    #[inline]
+    pub(crate) fn is_of(&self, newest: &AtomicU64) -> bool {
+        core::ptr::eq(self.newest.as_ptr(), newest)
+    }
+
+    /// Where the word of a section that begins now is read.
+    #[inline]
+    pub(crate) fn newest(&self) -> &AtomicU64 {
+        // SAFETY: `newest` points into the core that owns this slot (type invariant).
+        unsafe { self.newest.as_ref() }
+    }
+}
