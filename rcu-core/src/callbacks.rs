@@ -81,6 +81,9 @@ impl<C: Clone> Callbacks<C> {
 
     pub(crate) fn set_bound(&self, bound: usize) {
         self.bound.store(bound.max(1), Ordering::Relaxed);
+        // Whoever waits for its turn looks at the bound again; under the lock, so that nobody is just about to wait.
+        let _state = lock(&self.state);
+        self.changed.notify_all();
     }
 
     /// Whether the next [`call`](Callbacks::call) must wait.
@@ -154,15 +157,12 @@ impl<C: Clone> Callbacks<C> {
         let (cookie, waits) = (state.cookie.clone(), !state.aside.is_empty());
         drop(state);
         let turn = Turn { queue: self };
-        // Without a cookie a batch has lost its grace period to a fork, and gets another one.
-        let passed = match cookie {
-            Some(cookie) => rcu.poll(&cookie),
-            None => !waits,
+        let due = match cookie {
+            Some(cookie) if !rcu.poll(&cookie) => return,
+            // The batch has lost its grace period to a fork, and gets another one.
+            None if waits => Batch::EMPTY,
+            _ => turn.set_next_aside(),
         };
-        if !passed {
-            return;
-        }
-        let due = turn.set_next_aside();
         let cookie = rcu.start();
         lock(&self.state).cookie = Some(cookie);
         turn.run(due);

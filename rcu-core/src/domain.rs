@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::callbacks::{self, Callbacks};
 use crate::domain::grace_period::{GracePeriods, Number};
-use crate::domain::slot::{Slot, Use};
+use crate::domain::slot::{Id, Slot, Use};
 use crate::domain::stall::StallHook;
 use crate::flavor::{Callback, Flavor, RcuHead};
 use crate::sync::{Arc, AtomicBool, Ordering};
@@ -95,6 +95,13 @@ pub struct Domain {
     core: Arc<Core>,
 }
 
+/// The process-wide domains have fixed numbers, so that their guards are told by one comparison.
+#[cfg(feature = "membarrier")]
+pub(crate) const MEMBARRIER_ID: Id = Id(0);
+#[cfg(feature = "qsbr")]
+pub(crate) const QSBR_ID: Id = Id(1);
+const FIRST_ID: u64 = 2;
+
 /// What the threads of a domain share; it stays where it is, since slots point into it.
 pub(crate) struct Core {
     pub(crate) grace_periods: GracePeriods,
@@ -133,13 +140,19 @@ impl Domain {
     /// assert_eq!(Domain::with_options(options).strategy(), Strategy::Fence);
     /// ```
     pub fn with_options(options: Options) -> Self {
+        static NEXT: core::sync::atomic::AtomicU64 = core::sync::atomic::AtomicU64::new(FIRST_ID);
+        Self::with_id(Id(NEXT.fetch_add(1, Ordering::Relaxed)), options)
+    }
+
+    /// A domain that no other has the number of.
+    pub(crate) fn with_id(id: Id, options: Options) -> Self {
         let strategy = match options.strategy {
             Strategy::Membarrier => Strategy::of_process(),
             Strategy::Fence => Strategy::Fence,
         };
         let stall = StallHook { after: options.stall_after, hook: options.on_stall };
         let core = Arc::new(Core {
-            grace_periods: GracePeriods::new(strategy, stall),
+            grace_periods: GracePeriods::new(id, strategy, stall),
             callbacks: Callbacks::new(),
             dropped: AtomicBool::new(false),
         });
@@ -208,13 +221,16 @@ impl Domain {
     }
 
     /// Sets how many objects may be deferred and not yet reclaimed before a writer waits; at least 1.
+    ///
+    /// Writers that wait for their turn see a larger one at once; the one that waits for a grace period goes on waiting.
     pub fn set_bound(&self, bound: usize) {
         self.core.callbacks.set_bound(bound);
     }
 
     /// Sets what is called when a grace period has waited so long for one reader, and each further time that it has.
     ///
-    /// The hook runs on the thread that waits, for grace periods that begin after the call.
+    /// The hook runs on the thread that waits, for grace periods that begin after the call. It must not wait for a grace period of this
+    /// domain itself.
     pub fn set_stall_hook(&self, after: Duration, hook: fn(&Stall)) {
         self.core.grace_periods.state().stall = StallHook { after, hook };
     }

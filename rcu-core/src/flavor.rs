@@ -54,7 +54,7 @@ pub unsafe trait Flavor {
     /// Runs `callback(head)` once, after a grace period, on any thread: `call_rcu()`.
     ///
     /// The user-space flavors run what is due in their callers' threads, and wait where too much is deferred. So a callback must not
-    /// wait for a lock that is held where something is deferred.
+    /// wait for a lock that is held where something is deferred, nor for a grace period.
     ///
     /// # Safety
     ///

@@ -50,13 +50,17 @@
 //! # Callbacks run in their callers
 //!
 //! A destructor of a retired object may run in any [`call`](crate::Flavor::call), [`barrier`](crate::Flavor::barrier), or QSBR quiescent state, on any
-//! thread. It must not wait for a lock that somebody holds while deferring. A panic in it aborts the process. It may defer more, and may call
-//! [`synchronize`](crate::Flavor::synchronize); calling `barrier` in it panics, and thus aborts.
+//! thread, which may be inside a section. So it must not wait for a lock that somebody holds while deferring, nor for a grace period, as a
+//! callback of the kernel's `call_rcu` must not: `synchronize` and `barrier` in it panic, and a panic in it aborts the process. It may defer more.
+//!
+//! There is no thread in the background. What a process has deferred and not yet reclaimed when it exits, in a domain that is never
+//! dropped, is not reclaimed.
 //!
 //! # Waiting for oneself
 //!
-//! [`synchronize`](crate::Flavor::synchronize) and [`barrier`](crate::Flavor::barrier) inside a section of the same thread and domain panic. Two threads
-//! that wait for each other's sections are not noticed, except by the stall hook.
+//! [`synchronize`](crate::Flavor::synchronize) and [`barrier`](crate::Flavor::barrier) inside a section of the same thread and domain panic. So does
+//! `synchronize` in the stall hook of a grace period that the thread itself waits for. Two threads that wait for each other's sections are
+//! not noticed, except by the stall hook: inside a section of one domain, a thread should not defer in another that is at its bound.
 //!
 //! # Depth, threads, numbers
 //!
@@ -72,5 +76,9 @@
 //!
 //! The child of `fork(2)` can use every [`Domain`](crate::Domain), and `Membarrier` and `Qsbr`, whatever the parent's other threads were doing: their sections are over in
 //! the child, and what they had deferred and not begun to reclaim is the child's as well. What another thread was reclaiming at that moment leaks in the child.
-//! Children that are made without the C library's `fork` (a raw `clone(2)`, `_Fork`) may only `exec` or exit. After a fork of a process with many
-//! threads [`Epoch`](crate::flavor::epoch::Epoch) may wait for ever in the child, since `crossbeam-epoch` knows of no forks.
+//! Not so:
+//!
+//! - children made without the C library's `fork` (a raw `clone(2)`, `_Fork`): they may only `exec` or exit;
+//! - a fork while another thread is making the process's very first use of `Membarrier` or `Qsbr`: the child would wait for it;
+//! - a fork by a thread's last destructors;
+//! - [`Epoch`](crate::flavor::epoch::Epoch) after a fork of a process with many threads: `crossbeam-epoch` knows of no forks, and the child may wait for ever.

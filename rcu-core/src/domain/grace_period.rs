@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::domain::barrier::Strategy;
 use crate::domain::registry::Registry;
-use crate::domain::slot::{Slot, Use, section_of};
+use crate::domain::slot::{Id, Slot, Use, section_of};
 #[cfg(not(loom))]
 use crate::domain::stall::Stall;
 use crate::domain::stall::StallHook;
@@ -19,9 +19,9 @@ use crate::sync::{AtomicU64, Condvar, Mutex, Ordering, lock, thread_token, wait}
 ///
 /// # Invariants
 ///
-/// `newest` is `section_of(state.started)` and written under the lock of `state`.
+/// What `newest` leads to is `section_of(state.started)` and written under the lock of `state`.
 pub(crate) struct GracePeriods {
-    newest: Line<AtomicU64>,
+    own: Line<AtomicU64>,
     registry: Registry,
     pub(crate) strategy: Strategy,
     state: Mutex<State>,
@@ -31,6 +31,16 @@ pub(crate) struct GracePeriods {
 /// Keeps what readers load apart from what updaters write.
 #[repr(align(128))]
 struct Line<T>(T);
+
+/// The newest word of the process-wide domain, at an address that its readers know.
+#[cfg(all(feature = "membarrier", not(loom)))]
+static OF_PROCESS: Line<AtomicU64> = Line(AtomicU64::new(section_of(0)));
+
+#[cfg(all(feature = "membarrier", not(loom)))]
+#[inline]
+pub(crate) fn of_process() -> &'static AtomicU64 {
+    &OF_PROCESS.0
+}
 
 pub(crate) struct State {
     started: u64,
@@ -46,20 +56,29 @@ pub(crate) struct State {
 pub(crate) struct Number(u64);
 
 impl GracePeriods {
-    pub(crate) fn new(strategy: Strategy, stall: StallHook) -> Self {
+    pub(crate) fn new(domain: Id, strategy: Strategy, stall: StallHook) -> Self {
         Self {
-            newest: Line(AtomicU64::new(section_of(0))),
-            registry: Registry::new(),
+            own: Line(AtomicU64::new(section_of(0))),
+            registry: Registry::new(domain),
             strategy,
             state: Mutex::new(State { started: 0, completed: 0, driver: None, stall }),
             changed: Condvar::new(),
         }
     }
 
+    /// The word of a section that begins now.
+    fn newest(&self) -> &AtomicU64 {
+        #[cfg(all(feature = "membarrier", not(loom)))]
+        if self.registry.domain == crate::domain::MEMBARRIER_ID {
+            return of_process();
+        }
+        &self.own.0
+    }
+
     /// Claims a slot for the calling thread, which releases it.
     pub(crate) fn claim(&self, how: Use) -> &Slot {
-        // SAFETY: the registry is a field of `self`, as is `newest`, and `self` does not move: see `Core`.
-        let slot = unsafe { self.registry.claim(NonNull::from(&self.newest.0)) };
+        // SAFETY: the registry is a field of `self`, as `newest` is if it is no static, and `self` does not move: see `Core`.
+        let slot = unsafe { self.registry.claim(NonNull::from(self.newest())) };
         slot.prepare(self.strategy == Strategy::Fence, how);
         slot
     }
@@ -67,7 +86,7 @@ impl GracePeriods {
     /// Whether the slot is a reader's of this domain.
     #[inline]
     pub(crate) fn owns(&self, slot: &Slot) -> bool {
-        slot.is_of(&self.newest.0)
+        slot.domain() == self.registry.domain
     }
 
     /// Whether the calling thread is in a section of this domain.
@@ -98,7 +117,9 @@ impl GracePeriods {
     /// Waits for a grace period that starts after the call: one of its own, or one that another caller sees through.
     pub(crate) fn synchronize(&self) {
         assert!(!self.in_section(), "synchronize() inside a read-side critical section of the same thread");
+        let me = thread_token();
         let mut state = lock(&self.state);
+        assert!(state.driver != Some(me), "synchronize() inside a stall hook, which it would wait for");
         // The newest one may have looked at the readers before what the caller unlinked; the next one has not begun.
         let wanted = state.started + 1;
         while state.completed < wanted {
@@ -106,7 +127,7 @@ impl GracePeriods {
                 state = wait(&self.changed, state);
                 continue;
             }
-            state.driver = Some(thread_token());
+            state.driver = Some(me);
             let number = self.begin(&mut state);
             let stall = state.stall;
             drop(state);
@@ -131,7 +152,7 @@ impl GracePeriods {
     fn begin(&self, state: &mut State) -> Number {
         state.started += 1;
         // INVARIANT: under the lock. Release pairs with the Acquire of a reader that begins under this number.
-        self.newest.0.store(section_of(state.started), Ordering::Release);
+        self.newest().store(section_of(state.started), Ordering::Release);
         Number(state.started)
     }
 
@@ -141,8 +162,8 @@ impl GracePeriods {
     }
 
     fn wait_for_readers(&self, number: Number, stall: StallHook) {
-        let mut patience = Patience::new(stall);
         for slot in self.registry.slots() {
+            let mut patience = Patience::new(stall);
             while holds_back(slot, number) {
                 patience.wait(slot);
             }

@@ -32,6 +32,17 @@ impl<'a> Guard<'a> {
     #[inline]
     pub(crate) unsafe fn enter(slot: &'a Slot) -> Self {
         slot.enter();
+        // SAFETY: entered just now.
+        unsafe { Self::of_entered(slot) }
+    }
+
+    /// The guard of a section that was just entered.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread is in a section of `slot` that no other guard ends.
+    #[inline]
+    pub(crate) unsafe fn of_entered(slot: &'a Slot) -> Self {
         Self { slot, _not_send: PhantomData }
     }
 

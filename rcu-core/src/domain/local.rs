@@ -7,6 +7,8 @@ use core::ptr::NonNull;
 use std::vec::Vec;
 
 use crate::domain::Core;
+#[cfg(feature = "membarrier")]
+use crate::domain::grace_period::of_process;
 use crate::domain::guard::Guard;
 use crate::domain::slot::{Slot, Use};
 #[cfg(feature = "membarrier")]
@@ -14,11 +16,15 @@ use crate::flavor::membarrier::Membarrier;
 use crate::sync::Arc;
 
 std::thread_local! {
-    /// The slot of the process-wide domain, found without a search; null before the first section, and when the thread ends.
+    /// The slot of the process-wide domain, found without a search; [`NOBODY`] before the first section, and when the thread ends.
     #[cfg(feature = "membarrier")]
-    static DEFAULT: Cell<*const Slot> = const { Cell::new(core::ptr::null()) };
+    static DEFAULT: Cell<&'static Slot> = const { Cell::new(&NOBODY) };
     static READERS: RefCell<Readers> = const { RefCell::new(Readers(Vec::new())) };
 }
+
+/// Stands for no slot, in a way that costs the fast path no comparison of its own.
+#[cfg(feature = "membarrier")]
+static NOBODY: Slot = Slot::nobody();
 
 /// The calling thread's readers.
 ///
@@ -30,7 +36,7 @@ struct Readers(Vec<(Arc<Core>, NonNull<Slot>)>);
 impl Drop for Readers {
     fn drop(&mut self) {
         #[cfg(feature = "membarrier")]
-        DEFAULT.set(core::ptr::null());
+        DEFAULT.set(&NOBODY);
         for (_core, slot) in &self.0 {
             // SAFETY: the core owns the slot and is alive.
             unsafe { slot.as_ref() }.retire();
@@ -42,18 +48,23 @@ impl Drop for Readers {
 #[cfg(feature = "membarrier")]
 #[inline]
 pub(crate) fn read_lock_default() -> Guard<'static> {
-    // SAFETY: null, or a slot of the process-wide domain, which is never dropped; this thread claimed it.
-    match unsafe { DEFAULT.get().as_ref() } {
-        // SAFETY: as above.
-        Some(slot) => unsafe { Guard::enter(slot) },
-        None => first_of_default(),
+    let slot = DEFAULT.get();
+    if slot.enter_outermost(of_process()) {
+        // SAFETY: entered just now. This thread claimed the slot, since that of nobody is never entered.
+        unsafe { Guard::of_entered(slot) }
+    } else {
+        read_lock_default_rarely(slot)
     }
 }
 
 #[cfg(feature = "membarrier")]
 #[cold]
 #[inline(never)]
-fn first_of_default() -> Guard<'static> {
+fn read_lock_default_rarely(slot: &'static Slot) -> Guard<'static> {
+    if !core::ptr::eq(slot, &NOBODY) {
+        // SAFETY: this thread claimed the slot, and resets `DEFAULT` before it releases it.
+        return unsafe { Guard::enter(slot) };
+    }
     let guard = read_lock(Membarrier::domain().core());
     // A section's own slot does not last.
     if READERS.try_with(|readers| readers.try_borrow().is_ok_and(|readers| readers.has(guard.slot))).unwrap_or(false) {

@@ -5,7 +5,7 @@
 use alloc::boxed::Box;
 use core::ptr::{NonNull, null_mut};
 
-use crate::domain::slot::Slot;
+use crate::domain::slot::{Id, Slot};
 use crate::domain::stall::tid;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering, thread_token};
 
@@ -13,12 +13,13 @@ use crate::sync::{AtomicPtr, AtomicU64, Ordering, thread_token};
 ///
 /// `newest_slot` leads through `older` to null over boxed slots, which are freed with the registry alone.
 pub(crate) struct Registry {
+    pub(crate) domain: Id,
     newest_slot: AtomicPtr<Slot>,
 }
 
 impl Registry {
-    pub(crate) fn new() -> Self {
-        Self { newest_slot: AtomicPtr::new(null_mut()) }
+    pub(crate) fn new(domain: Id) -> Self {
+        Self { domain, newest_slot: AtomicPtr::new(null_mut()) }
     }
 
     /// Claims a slot for the calling thread.
@@ -31,7 +32,7 @@ impl Registry {
         if let Some(slot) = self.slots().find(|slot| slot.claim(owner, tid)) {
             return slot;
         }
-        let slot = NonNull::from(Box::leak(Box::new(Slot::claimed(newest, owner, tid))));
+        let slot = NonNull::from(Box::leak(Box::new(Slot::claimed(newest, self.domain, owner, tid))));
         // SAFETY: slots are freed with the registry.
         let slot_ref = unsafe { slot.as_ref() };
         let mut older = self.newest_slot.load(Ordering::Relaxed);

@@ -16,6 +16,10 @@ const LOW: u64 = (1 << PERIOD) - 1;
 /// Where the number of the newest grace period at the section's beginning starts.
 const PERIOD: u32 = 16;
 
+/// Which domain a slot is of. No two domains of a process have the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Id(pub(crate) u64);
+
 /// The word of an outermost section that begins when grace period `number` is the newest.
 pub(crate) const fn section_of(number: u64) -> u64 {
     number << PERIOD | 1
@@ -28,12 +32,13 @@ pub(crate) const fn section_of(number: u64) -> u64 {
 /// - Every store to `word` is a Release, so that whichever one a scan reads, it comes after the sections before.
 /// - `word` is written by the thread that claimed the slot, and by others only while that thread cannot run (the child of a fork).
 /// - The number of grace periods in a word with a nesting count is the domain's `newest` as it was when the section began, or older.
-/// - `newest` points into the domain's core, which owns the slot.
+/// - `newest` points into the domain's core, which owns the slot; in the slot of nobody, which is never entered, it dangles.
 #[repr(align(128))]
 pub(crate) struct Slot {
     word: AtomicU64,
     /// The word of a section that begins now.
     newest: NonNull<AtomicU64>,
+    domain: Id,
     /// The slot made before this one.
     pub(crate) older: AtomicPtr<Slot>,
     claimed: AtomicBool,
@@ -57,14 +62,29 @@ pub(crate) enum Use {
 
 impl Slot {
     /// A slot that `owner` has claimed. `newest` outlives it.
-    pub(crate) fn claimed(newest: NonNull<AtomicU64>, owner: usize, tid: u32) -> Self {
+    pub(crate) fn claimed(newest: NonNull<AtomicU64>, domain: Id, owner: usize, tid: u32) -> Self {
         Self {
             word: AtomicU64::new(0),
             newest,
+            domain,
             older: AtomicPtr::new(core::ptr::null_mut()),
             claimed: AtomicBool::new(true),
             owner: AtomicUsize::new(owner),
             tid: AtomicU32::new(tid),
+        }
+    }
+
+    /// A slot that is in no domain; its word is such that no section is [entered as the outermost](Slot::enter_outermost).
+    #[cfg(all(feature = "membarrier", not(loom)))]
+    pub(crate) const fn nobody() -> Self {
+        Self {
+            word: AtomicU64::new(LATE),
+            newest: NonNull::dangling(),
+            domain: Id(u64::MAX),
+            older: AtomicPtr::new(core::ptr::null_mut()),
+            claimed: AtomicBool::new(true),
+            owner: AtomicUsize::new(0),
+            tid: AtomicU32::new(0),
         }
     }
 
@@ -105,8 +125,19 @@ impl Slot {
     /// Begins a section, or one inside another. Only the thread that claimed the slot may call it.
     #[inline]
     pub(crate) fn enter(&self) {
-        let word = self.word.load(Ordering::Relaxed);
-        if word == 0 { self.begin(self.newest(), false) } else { self.enter_rarely(word) }
+        if !self.enter_outermost(self.newest()) {
+            self.enter_rarely();
+        }
+    }
+
+    /// Begins a section if that is the common case: the slot is in none, and has no flags. `newest` is the slot's own.
+    #[inline]
+    pub(crate) fn enter_outermost(&self, newest: &AtomicU64) -> bool {
+        let common = self.word.load(Ordering::Relaxed) == 0;
+        if common {
+            self.begin(newest, false);
+        }
+        common
     }
 
     /// Ends a section that [`enter`](Slot::enter) began.
@@ -150,7 +181,8 @@ impl Slot {
 
     #[cold]
     #[inline(never)]
-    fn enter_rarely(&self, word: u64) {
+    fn enter_rarely(&self) {
+        let word = self.word.load(Ordering::Relaxed);
         if word & NESTING == 0 {
             self.begin_with(self.newest(), word & (FENCED | LATE));
             if word & FENCED == 0 {
@@ -202,10 +234,10 @@ impl Slot {
         }
     }
 
-    /// Whether the slot is one of the domain whose newest grace period is told by `newest`.
+    /// The domain that the slot is of.
     #[inline]
-    pub(crate) fn is_of(&self, newest: &AtomicU64) -> bool {
-        core::ptr::eq(self.newest.as_ptr(), newest)
+    pub(crate) fn domain(&self) -> Id {
+        self.domain
     }
 
     /// Where the word of a section that begins now is read.

@@ -18,7 +18,7 @@ static CALLBACKS: Callbacks<Arc<AtomicBool>> = Callbacks::new();
 ///
 /// What is deferred waits in a bounded queue, as a [`Domain`](crate::Domain)'s does; crossbeam-epoch only tells when a grace period has passed.
 ///
-/// In the child of a fork of a process with many threads, readers of threads that are gone may hold it back for ever.
+/// In the child of a fork of a process with many threads it may wait for ever, for readers of threads that are gone.
 ///
 /// ```
 /// use rcu_core::{Flavor, flavor::epoch::Epoch};

@@ -6,9 +6,9 @@ use core::ptr::NonNull;
 use std::sync::LazyLock;
 
 use super::{Callback, Flavor, RcuHead};
-use crate::domain::{Domain, Guard, local};
+use crate::domain::{Domain, Guard, MEMBARRIER_ID, Options, local};
 
-static DOMAIN: LazyLock<Domain> = LazyLock::new(Domain::new);
+static DOMAIN: LazyLock<Domain> = LazyLock::new(|| Domain::with_id(MEMBARRIER_ID, Options::default()));
 
 /// The process-wide domain, whose readers take the shortest way.
 ///
@@ -64,7 +64,7 @@ unsafe impl Flavor for Membarrier {
 
     #[inline]
     fn owns(&self, guard: &Guard<'_>) -> bool {
-        Self::domain().owns(guard)
+        guard.slot.domain() == MEMBARRIER_ID
     }
 
     fn synchronize(&self) {

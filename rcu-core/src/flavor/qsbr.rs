@@ -6,17 +6,22 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::Deref;
+#[cfg(not(loom))]
 use core::ptr::NonNull;
 #[cfg(not(loom))]
 use std::sync::LazyLock;
 
-use super::{Callback, Flavor, RcuHead};
+use super::Flavor;
+#[cfg(not(loom))]
+use super::{Callback, RcuHead};
 use crate::domain::slot::{Slot, Use};
-use crate::domain::{Domain, Guard, Options, Strategy};
+use crate::domain::{Domain, Guard};
+#[cfg(not(loom))]
+use crate::domain::{Options, QSBR_ID, Strategy};
 
 #[cfg(not(loom))]
 static DOMAIN: LazyLock<Domain> =
-    LazyLock::new(|| Domain::with_options(Options { strategy: Strategy::Fence, ..Options::default() }));
+    LazyLock::new(|| Domain::with_id(QSBR_ID, Options { strategy: Strategy::Fence, ..Options::default() }));
 
 /// The process-wide domain of readers that announce quiescent states.
 ///
@@ -60,7 +65,7 @@ unsafe impl Flavor for Qsbr {
 
     #[inline]
     fn owns(&self, guard: &Guard<'_>) -> bool {
-        Self::domain().owns(guard)
+        guard.slot.domain() == QSBR_ID
     }
 
     fn synchronize(&self) {
