@@ -139,11 +139,10 @@ impl<C: Clone> Callbacks<C> {
     pub(crate) unsafe fn run_without_readers(&self) {
         loop {
             let turn = self.wait_for_turn(|| true).expect("nobody else uses the queue");
-            let due = turn.take_all();
-            if due.is_empty() {
+            if !turn.set_all_aside() {
                 return;
             }
-            turn.run(due);
+            turn.run(turn.take_aside());
         }
     }
 
@@ -229,15 +228,11 @@ struct Turn<'a, C> {
 impl<C: Clone> Turn<'_, C> {
     /// Waits for a grace period and runs all that was queued before; false where nothing was.
     fn flush(self, rcu: &impl GracePeriods<Cookie = C>) -> bool {
-        // What waits stays in the queue's own hands, so that a fork does not lose it.
-        let all = self.take_all();
-        if all.is_empty() {
+        if !self.set_all_aside() {
             return false;
         }
-        lock(&self.queue.state).aside = all;
         rcu.synchronize();
-        let due = lock(&self.queue.state).aside.take();
-        self.run(due);
+        self.run(self.take_aside());
         true
     }
 
@@ -249,9 +244,18 @@ impl<C: Clone> Turn<'_, C> {
         core::mem::replace(&mut state.aside, next)
     }
 
-    fn take_all(&self) -> Batch {
-        let due = self.set_next_aside();
-        lock(&self.queue.state).aside.take().followed_by(due)
+    /// Sets aside all that was queued since as well; whether there is anything. What waits stays in the queue's own hands, so that a
+    /// fork does not lose it.
+    fn set_all_aside(&self) -> bool {
+        let mut state = lock(&self.queue.state);
+        state.cookie = None;
+        let older = state.aside.take();
+        state.aside = self.take_newest().followed_by(older);
+        !state.aside.is_empty()
+    }
+
+    fn take_aside(&self) -> Batch {
+        lock(&self.queue.state).aside.take()
     }
 
     fn take_newest(&self) -> Batch {

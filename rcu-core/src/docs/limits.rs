@@ -80,5 +80,6 @@
 //!
 //! - children made without the C library's `fork` (a raw `clone(2)`, `_Fork`): they may only `exec` or exit;
 //! - a fork while another thread is making the process's very first use of `Membarrier` or `Qsbr`: the child would wait for it;
-//! - a fork by a thread's last destructors;
+//! - a fork by a thread's last destructors, or by a callback;
+//! - a reference that one thread lends another under its own guard: in the child of the borrower's fork, the lender and its section are gone;
 //! - [`Epoch`](crate::flavor::epoch::Epoch) after a fork of a process with many threads: `crossbeam-epoch` knows of no forks, and the child may wait for ever.

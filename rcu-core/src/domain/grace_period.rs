@@ -206,7 +206,8 @@ struct Patience {
 
 #[cfg(not(loom))]
 impl Patience {
-    const SPINS: u32 = 500;
+    /// Some 25 microseconds.
+    const SPINS: u32 = 2_000;
     const SHORTEST_SLEEP: Duration = Duration::from_micros(20);
     const LONGEST_SLEEP: Duration = Duration::from_millis(1);
 

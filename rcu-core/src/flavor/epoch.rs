@@ -85,10 +85,8 @@ unsafe impl Flavor for Epoch {
         let mut rounds = 0_u32;
         while !self.poll(&passed) {
             rounds += 1;
-            if rounds < 100 {
-                thread::yield_now();
-            } else {
-                thread::sleep(Duration::from_micros(100));
+            if rounds > 100 {
+                thread::sleep(Duration::from_micros(50));
             }
         }
     }

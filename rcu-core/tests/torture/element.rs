@@ -1,6 +1,7 @@
 //! What is published and removed: an element of a pool, which is never freed, so that a reader can always tell what was done to it.
 
 use std::cell::UnsafeCell;
+use std::mem::offset_of;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -74,8 +75,10 @@ impl<F: Tortured> Element<F> {
         if self.age() % 3 == 0 {
             stage.flavor.defer(|| self.has_had_a_grace_period());
         } else {
+            // SAFETY: the head lies in the element; it keeps the provenance of the whole.
+            let head = unsafe { NonNull::from(self).byte_add(offset_of!(Self, head)) };
             // SAFETY: who removed the element is its only user, apart from readers, and defers it once a grace period.
-            unsafe { stage.flavor.call(NonNull::from(&self.head), grown::<F>) };
+            unsafe { stage.flavor.call(head.cast(), grown::<F>) };
         }
     }
 
