@@ -42,7 +42,9 @@ pub fn create(log: &Path) -> Result<File> {
 }
 
 /// Runs a program to its end with both outputs in an open log; true if it succeeded.
-pub fn succeeds_into(step: &Step, command: &mut Command, log: &mut File) -> Result<bool> {
+///
+/// The log is written by whole lines.
+pub fn succeeds_into(step: &Step, command: &mut Command, log: &mut impl Write) -> Result<bool> {
     let (reader, writer) = pipe()?;
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
     let mut child =

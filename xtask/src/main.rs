@@ -14,6 +14,8 @@ mod guest;
 mod initramfs;
 mod kernel;
 mod progress;
+mod proof;
+mod proof_nightly;
 mod qemu;
 mod sources;
 mod suite;

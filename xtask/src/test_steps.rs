@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -18,6 +18,7 @@ use crate::progress::Step;
 use crate::qemu::{Outputs, Sink};
 use crate::suite::Suite;
 use crate::vm::Boot;
+use crate::{proof, proof_nightly};
 
 /// The packages that build without std, and with the oldest supported Rust.
 const CORES: &[&str] = &["-p", "rcu-core", "-p", "seqfile-core", "-p", "semundo-core"];
@@ -65,6 +66,16 @@ pub const STEPS: &[TestStep] = &[
         name: "host-tests",
         work: |log| log.cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]),
     },
+    TestStep { name: "loom", work: proof::loom },
+    TestStep { name: "loom-self-check", work: proof::loom_self_check },
+    TestStep { name: "litmus", work: proof::litmus },
+    TestStep { name: "litmus-self-check", work: proof::litmus_self_check },
+    TestStep { name: "torture", work: proof::torture },
+    TestStep { name: "torture-self-check", work: proof::torture_self_check },
+    TestStep { name: "miri", work: proof_nightly::miri },
+    TestStep { name: "miri-self-check", work: proof_nightly::miri_self_check },
+    TestStep { name: "thread-sanitizer", work: proof_nightly::thread_sanitizer },
+    TestStep { name: "thread-sanitizer-self-check", work: proof_nightly::thread_sanitizer_self_check },
     TestStep { name: "no-std", work: no_std },
     TestStep { name: "minimum-rust", work: minimum_rust },
     TestStep { name: "module", work: |log| module(log, Layout::Right) },
@@ -84,8 +95,22 @@ impl<'a> Log<'a> {
         Self { step, file }
     }
 
-    fn run(&mut self, command: &mut Command) -> Result<bool> {
+    /// Runs a program to its end; true if it succeeded.
+    pub fn run(&mut self, command: &mut Command) -> Result<bool> {
         command::succeeds_into(self.step, command, &mut self.file)
+    }
+
+    /// Runs a program to its end, and also gives what it printed. Each line of that gets `prefix` here: tests that are to fail are not
+    /// counted among the step's.
+    pub fn run_and_read(&mut self, prefix: &str, command: &mut Command) -> Result<(bool, String)> {
+        let mut printed = Printed { file: &self.file, prefix, text: Vec::new() };
+        let succeeded = command::succeeds_into(self.step, command, &mut printed)?;
+        Ok((succeeded, String::from_utf8_lossy(&printed.text).into_owned()))
+    }
+
+    /// Writes a line of our own.
+    pub fn line(&mut self, text: &str) -> Result<()> {
+        Ok(writeln!(self.file, "{text}")?)
     }
 
     fn cargo(&mut self, arguments: &[&str]) -> Result<Ran> {
@@ -99,6 +124,26 @@ impl<'a> Log<'a> {
     fn sink(&self) -> Result<Sink> {
         let file = Arc::new(Mutex::new(self.file.try_clone()?));
         Ok(Box::new(move |bytes| file.lock().expect("no writer panics").write_all(bytes)))
+    }
+}
+
+/// Lines on their way to a log, kept as well.
+struct Printed<'a> {
+    file: &'a File,
+    prefix: &'a str,
+    text: Vec<u8>,
+}
+
+impl Write for Printed<'_> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.file.write_all(self.prefix.as_bytes())?;
+        self.file.write_all(line)?;
+        self.text.extend_from_slice(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
