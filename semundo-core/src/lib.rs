@@ -9,6 +9,7 @@
 //! | the text form: printer and parser | [`text`] |
 //! | the walk: a changing list, read in pieces, exactly | [`walk`] |
 //! | what a walk is over: sources and the keys of their entries | [`source`] |
+//! | the planner: from these adjustments to those, in the fewest `semop` calls | [`plan`] |
 //! | an undo list in user space (feature `std`) | [`UndoList`] |
 //!
 //! # Example
@@ -41,6 +42,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod memory;
+pub mod plan;
 pub mod source;
 pub mod text;
 pub mod types;
