@@ -12,6 +12,8 @@ fn main() {
             // As part of an executable, which reaches thread-local variables without a call.
             .pic(false)
             .flag("-fPIE")
+            // As the Rust loops are where `cargo xtask bench` builds them.
+            .flag("-falign-loops=64")
             .warnings(true)
             .extra_warnings(true)
             .flag("-Werror")

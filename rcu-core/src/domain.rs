@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::callbacks::{self, Callbacks};
 use crate::domain::grace_period::{GracePeriods, Number};
-use crate::domain::slot::{Id, Slot, Use};
+use crate::domain::slot::{Id, Slot};
 use crate::domain::stall::StallHook;
 use crate::flavor::{Callback, Flavor, RcuHead};
 use crate::sync::{Arc, AtomicBool, Ordering};
@@ -245,8 +245,8 @@ impl Domain {
     }
 
     /// Claims a slot for the calling thread, which releases it.
-    pub(crate) fn claim(&self, how: Use) -> &Slot {
-        self.core.grace_periods.claim(how)
+    pub(crate) fn claim(&self) -> &Slot {
+        self.core.grace_periods.claim()
     }
 
     /// Waits for room below the bound, where the calling thread is in no section.
@@ -296,8 +296,7 @@ unsafe impl Flavor for Domain {
 
     #[cfg(loom)]
     fn read_lock(&self) -> Guard<'_> {
-        // SAFETY: this thread claimed the slot just now.
-        unsafe { Guard::enter(self.claim(Use::OneSection)) }
+        Guard::of_one_section(self.claim())
     }
 
     #[inline]

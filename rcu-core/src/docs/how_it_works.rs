@@ -2,20 +2,20 @@
 //!
 //! # Readers
 //!
-//! Each reader has a *slot*: a 64-bit word in a cache line of its own. Zero means "in no section". Otherwise the word holds the nesting depth and
-//! the number of the newest grace period at the moment when the outermost section began:
+//! Each reader has a *slot*: a 64-bit word in a cache line of its own. It holds how deep the reader's sections are nested, and the number of the newest
+//! grace period at the moment when the outermost one began:
 //!
 //! ```text
-//!  63                              16 15   14   13          0
+//!  63                              16  15   14   13          0
 //! +----------------------------------+----+----+-------------+
-//! |  number of the grace period      |late|fen.|  nesting    |
+//! |  number of the grace period      |free|fen.|  nesting    |
 //! +----------------------------------+----+----+-------------+
 //! ```
 //!
-//! Entering an outermost section loads the domain's newest word, which has the number and a nesting depth of one, and stores it into the slot;
-//! leaving it stores zero. Both are plain stores whose data depends on no earlier store, so the processor overlaps them with what is
-//! inside. All rare things are flags in the word, which make the one comparison on the fast path fail: a slot whose reader uses full fences, and
-//! one whose thread is ending.
+//! Entering an outermost section loads the domain's newest word, which has the number and a nesting depth of one, and stores it into the slot.
+//! Leaving subtracts one; a word with a depth of zero means "in no section", whatever number is left in it. Both are plain stores, and what the first one
+//! stores depends on no earlier one, so the processor overlaps them with what is inside. All rare things are flags in the word, which make the one comparison
+//! on the fast path fail: a slot whose reader uses full fences, and one that is nobody's, or will be when its section ends.
 //!
 //! A slot is found through a thread-local pointer ([`Membarrier`](crate::flavor::membarrier::Membarrier)), a search among the domains that the thread has
 //! read in ([`Domain`](crate::Domain)), or not at all ([`Handle`](crate::domain::Handle)). Slots are claimed from a list that only grows, and

@@ -9,7 +9,7 @@
 //!  W2  lock; newest = n; unlock (Release)   R2  slot = begun          (Release)
 //!  W3  heavy barrier                        R3  light barrier
 //!  W4  read slot                (Acquire)   R4  read the list         (Acquire)
-//!  W5  reclaim X                            R5  slot = 0              (Release)
+//!  W5  reclaim X                            R5  slot -= 1             (Release)
 //! ```
 //!
 //! # The two cases

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::domain::barrier::Strategy;
 use crate::domain::registry::Registry;
-use crate::domain::slot::{Id, Slot, Use, section_of};
+use crate::domain::slot::{Id, Slot, section_of};
 #[cfg(not(loom))]
 use crate::domain::stall::Stall;
 use crate::domain::stall::StallHook;
@@ -76,11 +76,9 @@ impl GracePeriods {
     }
 
     /// Claims a slot for the calling thread, which releases it.
-    pub(crate) fn claim(&self, how: Use) -> &Slot {
+    pub(crate) fn claim(&self) -> &Slot {
         // SAFETY: the registry is a field of `self`, as `newest` is if it is no static, and `self` does not move: see `Core`.
-        let slot = unsafe { self.registry.claim(NonNull::from(self.newest())) };
-        slot.prepare(self.strategy == Strategy::Fence, how);
-        slot
+        unsafe { self.registry.claim(NonNull::from(self.newest()), self.strategy == Strategy::Fence) }
     }
 
     /// Whether the slot is a reader's of this domain.

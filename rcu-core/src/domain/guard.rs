@@ -6,7 +6,7 @@ use core::mem::ManuallyDrop;
 use core::ops::Deref;
 
 use crate::domain::Domain;
-use crate::domain::slot::{Slot, Use};
+use crate::domain::slot::Slot;
 use crate::sync::AtomicU64;
 
 /// A read-side critical section of a [`Domain`].
@@ -44,6 +44,14 @@ impl<'a> Guard<'a> {
     #[inline]
     pub(crate) unsafe fn of_entered(slot: &'a Slot) -> Self {
         Self { slot, _not_send: PhantomData }
+    }
+
+    /// Enters the only section of a slot that was claimed for it just now, and that is free once it has ended.
+    pub(crate) fn of_one_section(slot: &'a Slot) -> Self {
+        // SAFETY: claimed just now (by all callers), and released below only for when the section has ended.
+        let guard = unsafe { Self::enter(slot) };
+        slot.release();
+        guard
     }
 
     /// A guard of a section that somebody else ends; not to be dropped.
@@ -112,7 +120,7 @@ impl<'d> Handle<'d> {
     // Inlined, as the drop is: a handle whose address is never taken lives in registers.
     #[inline]
     pub(crate) fn new(domain: &'d Domain) -> Self {
-        let slot = domain.claim(Use::Sections);
+        let slot = domain.claim();
         Self { slot, newest: slot.newest(), fenced: domain.is_fenced(), _not_send: PhantomData }
     }
 
@@ -127,6 +135,8 @@ impl<'d> Handle<'d> {
 impl Drop for Handle<'_> {
     #[inline]
     fn drop(&mut self) {
+        // Its last guard may have been forgotten.
+        self.slot.end();
         self.slot.release();
     }
 }

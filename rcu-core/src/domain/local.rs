@@ -10,7 +10,7 @@ use crate::domain::Core;
 #[cfg(feature = "membarrier")]
 use crate::domain::grace_period::of_process;
 use crate::domain::guard::Guard;
-use crate::domain::slot::{Slot, Use};
+use crate::domain::slot::Slot;
 #[cfg(feature = "membarrier")]
 use crate::flavor::membarrier::Membarrier;
 use crate::sync::Arc;
@@ -39,7 +39,7 @@ impl Drop for Readers {
         DEFAULT.set(&NOBODY);
         for (_core, slot) in &self.0 {
             // SAFETY: the core owns the slot and is alive.
-            unsafe { slot.as_ref() }.retire();
+            unsafe { slot.as_ref() }.release();
         }
     }
 }
@@ -75,14 +75,12 @@ fn read_lock_default_rarely(slot: &'static Slot) -> Guard<'static> {
 
 /// Enters a section of a domain.
 pub(crate) fn read_lock(core: &Arc<Core>) -> Guard<'_> {
-    let slot = match READERS.try_with(|readers| Readers::slot_of(readers, core)) {
-        // SAFETY: the core owns the slot, and the caller's domain keeps it for the guard's lifetime.
-        Ok(Some(slot)) => unsafe { slot.as_ref() },
-        // This section gets a slot of its own.
-        Ok(None) | Err(_) => core.grace_periods.claim(Use::OneSection),
-    };
-    // SAFETY: this thread claimed the slot just now, or when it registered.
-    unsafe { Guard::enter(slot) }
+    match READERS.try_with(|readers| Readers::slot_of(readers, core)) {
+        // SAFETY: this thread claimed the slot when it registered; the core owns it, and the caller's domain keeps that for the
+        // guard's lifetime.
+        Ok(Some(slot)) => unsafe { Guard::enter(slot.as_ref()) },
+        Ok(None) | Err(_) => Guard::of_one_section(core.grace_periods.claim()),
+    }
 }
 
 impl Readers {
@@ -103,7 +101,7 @@ impl Readers {
 
     fn register(&mut self, core: &Arc<Core>) -> NonNull<Slot> {
         self.0.retain(|(core, _)| !core.is_dropped());
-        let slot = NonNull::from(core.grace_periods.claim(Use::Sections));
+        let slot = NonNull::from(core.grace_periods.claim());
         // INVARIANT: claimed from this very core.
         self.0.push((Arc::clone(core), slot));
         slot

@@ -27,14 +27,15 @@ impl Registry {
     /// # Safety
     ///
     /// `newest` outlives the registry, and is the same in every call.
-    pub(crate) unsafe fn claim(&self, newest: NonNull<AtomicU64>) -> &Slot {
+    pub(crate) unsafe fn claim(&self, newest: NonNull<AtomicU64>, fenced: bool) -> &Slot {
         let (owner, tid) = (thread_token(), tid());
-        if let Some(slot) = self.slots().find(|slot| slot.claim(owner, tid)) {
+        if let Some(slot) = self.slots().find(|slot| slot.claim(fenced, owner, tid)) {
             return slot;
         }
-        let slot = NonNull::from(Box::leak(Box::new(Slot::claimed(newest, self.domain, owner, tid))));
+        let slot = NonNull::from(Box::leak(Box::new(Slot::new(newest, self.domain))));
         // SAFETY: slots are freed with the registry.
         let slot_ref = unsafe { slot.as_ref() };
+        slot_ref.claim(fenced, owner, tid);
         let mut older = self.newest_slot.load(Ordering::Relaxed);
         loop {
             slot_ref.older.store(older, Ordering::Relaxed);

@@ -3,14 +3,14 @@
 use core::ptr::NonNull;
 
 use crate::domain::barrier;
-use crate::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// The bits of a word that count nested sections.
 const NESTING: u64 = (1 << 14) - 1;
 /// The slot's owner uses full fences.
 const FENCED: u64 = 1 << 14;
-/// The slot is released by the leaving of its last section, since its thread is ending.
-const LATE: u64 = 1 << 15;
+/// The slot is nobody's, once its last section has ended.
+const FREE: u64 = 1 << 15;
 /// All that is not the number of the grace period.
 const LOW: u64 = (1 << PERIOD) - 1;
 /// Where the number of the newest grace period at the section's beginning starts.
@@ -30,8 +30,10 @@ pub(crate) const fn section_of(number: u64) -> u64 {
 /// # Invariants
 ///
 /// - Every store to `word` is a Release, so that whichever one a scan reads, it comes after the sections before.
-/// - `word` is written by the thread that claimed the slot, and by others only while that thread cannot run (the child of a fork).
-/// - The number of grace periods in a word with a nesting count is the domain's `newest` as it was when the section began, or older.
+/// - `word` is written by the thread that claimed the slot, and by others only where it says that the slot is free, or where that thread cannot run
+///   (the child of a fork).
+/// - A word whose nesting count is zero means "in no section", whatever its number; one with a nesting count has the number of the
+///   domain's `newest` as it was when the section began, or an older one.
 /// - `newest` points into the domain's core, which owns the slot; in the slot of nobody, which is never entered, it dangles.
 #[repr(align(128))]
 pub(crate) struct Slot {
@@ -41,7 +43,6 @@ pub(crate) struct Slot {
     domain: Id,
     /// The slot made before this one.
     pub(crate) older: AtomicPtr<Slot>,
-    claimed: AtomicBool,
     owner: AtomicUsize,
     tid: AtomicU32,
 }
@@ -51,26 +52,16 @@ unsafe impl Send for Slot {}
 // SAFETY: as above.
 unsafe impl Sync for Slot {}
 
-/// How a slot's sections begin and end.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Use {
-    /// Many sections, one in another, until the slot is released.
-    Sections,
-    /// One section; its end releases the slot.
-    OneSection,
-}
-
 impl Slot {
-    /// A slot that `owner` has claimed. `newest` outlives it.
-    pub(crate) fn claimed(newest: NonNull<AtomicU64>, domain: Id, owner: usize, tid: u32) -> Self {
+    /// A free slot. `newest` outlives it.
+    pub(crate) fn new(newest: NonNull<AtomicU64>, domain: Id) -> Self {
         Self {
-            word: AtomicU64::new(0),
+            word: AtomicU64::new(FREE),
             newest,
             domain,
             older: AtomicPtr::new(core::ptr::null_mut()),
-            claimed: AtomicBool::new(true),
-            owner: AtomicUsize::new(owner),
-            tid: AtomicU32::new(tid),
+            owner: AtomicUsize::new(0),
+            tid: AtomicU32::new(0),
         }
     }
 
@@ -78,20 +69,22 @@ impl Slot {
     #[cfg(all(feature = "membarrier", not(loom)))]
     pub(crate) const fn nobody() -> Self {
         Self {
-            word: AtomicU64::new(LATE),
+            word: AtomicU64::new(FREE),
             newest: NonNull::dangling(),
             domain: Id(u64::MAX),
             older: AtomicPtr::new(core::ptr::null_mut()),
-            claimed: AtomicBool::new(true),
             owner: AtomicUsize::new(0),
             tid: AtomicU32::new(0),
         }
     }
 
-    /// Claims a free slot.
-    pub(crate) fn claim(&self, owner: usize, tid: u32) -> bool {
-        let free = !self.claimed.load(Ordering::Relaxed)
-            && self.claimed.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok();
+    /// Claims the slot if it is free.
+    pub(crate) fn claim(&self, fenced: bool, owner: usize, tid: u32) -> bool {
+        let word = self.word.load(Ordering::Relaxed);
+        let idle = if fenced { FENCED } else { 0 };
+        let free = word & (FREE | NESTING) == FREE
+            // Acquire pairs with the Release of whoever had the slot before: its sections are over, and this thread's words come after.
+            && self.word.compare_exchange(word, idle, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         if free {
             self.owner.store(owner, Ordering::Relaxed);
             self.tid.store(tid, Ordering::Relaxed);
@@ -99,27 +92,10 @@ impl Slot {
         free
     }
 
-    /// Makes the slot free for another thread.
+    /// Makes the slot free, now or with the end of the section that its thread is still in.
     pub(crate) fn release(&self) {
-        self.word.store(0, Ordering::Release);
-        self.owner.store(0, Ordering::Relaxed);
-        self.claimed.store(false, Ordering::Release);
-    }
-
-    /// Prepares the slot that the calling thread has just claimed for [`enter`](Slot::enter).
-    pub(crate) fn prepare(&self, fenced: bool, how: Use) {
-        let late = if how == Use::OneSection { LATE } else { 0 };
-        self.word.store(late | if fenced { FENCED } else { 0 }, Ordering::Release);
-    }
-
-    /// Releases the slot now, or with the end of the section that its thread is still in.
-    pub(crate) fn retire(&self) {
         let word = self.word.load(Ordering::Relaxed);
-        if word & NESTING == 0 {
-            self.release();
-        } else {
-            self.word.store(word | LATE, Ordering::Release);
-        }
+        self.word.store(word | FREE, Ordering::Release);
     }
 
     /// Begins a section, or one inside another. Only the thread that claimed the slot may call it.
@@ -133,7 +109,7 @@ impl Slot {
     /// Begins a section if that is the common case: the slot is in none, and has no flags. `newest` is the slot's own.
     #[inline]
     pub(crate) fn enter_outermost(&self, newest: &AtomicU64) -> bool {
-        let common = self.word.load(Ordering::Relaxed) == 0;
+        let common = self.word.load(Ordering::Relaxed) & LOW == 0;
         if common {
             self.begin(newest, false);
         }
@@ -141,10 +117,12 @@ impl Slot {
     }
 
     /// Ends a section that [`enter`](Slot::enter) began.
+    ///
+    /// Without a branch, which would come right after the one that ends a walk, and is foreseen no better.
     #[inline]
     pub(crate) fn leave(&self) {
-        let word = self.word.load(Ordering::Relaxed);
-        if word & LOW == 1 { self.end() } else { self.leave_rarely(word) }
+        // Release pairs with the Acquire of `holds_back`: the section's reads are over before the object is reclaimed.
+        self.word.store(self.word.load(Ordering::Relaxed) - 1, Ordering::Release);
     }
 
     /// Begins a section that holds no other, in a slot that is used for such only; `newest` is the slot's own.
@@ -161,7 +139,7 @@ impl Slot {
     /// Ends what [`begin`](Slot::begin) began.
     #[inline]
     pub(crate) fn end(&self) {
-        // Release pairs with the Acquire of `holds_back`: the section's reads are over before the object is reclaimed.
+        // Release as in `leave`.
         self.word.store(0, Ordering::Release);
     }
 
@@ -184,7 +162,7 @@ impl Slot {
     fn enter_rarely(&self) {
         let word = self.word.load(Ordering::Relaxed);
         if word & NESTING == 0 {
-            self.begin_with(self.newest(), word & (FENCED | LATE));
+            self.begin_with(self.newest(), word & FENCED);
             if word & FENCED == 0 {
                 barrier::light();
             } else {
@@ -196,18 +174,6 @@ impl Slot {
         }
     }
 
-    #[cold]
-    #[inline(never)]
-    fn leave_rarely(&self, word: u64) {
-        if word & NESTING > 1 {
-            self.word.store(word - 1, Ordering::Release);
-        } else if word & LATE != 0 {
-            self.release();
-        } else {
-            self.word.store(word & FENCED, Ordering::Release);
-        }
-    }
-
     /// Whether the slot's reader is in a section that began before grace period `number`.
     pub(crate) fn holds_back(&self, number: u64) -> bool {
         let word = self.word.load(Ordering::Acquire);
@@ -216,7 +182,8 @@ impl Slot {
 
     /// Whether `thread` is in a section of this slot.
     pub(crate) fn is_entered_by(&self, thread: usize) -> bool {
-        self.owner.load(Ordering::Relaxed) == thread && self.word.load(Ordering::Relaxed) & NESTING != 0
+        // Acquire: the owner that is read is not an earlier one than that which entered.
+        self.word.load(Ordering::Acquire) & NESTING != 0 && self.owner.load(Ordering::Relaxed) == thread
     }
 
     /// The kernel's number of the thread that claimed the slot.
@@ -230,7 +197,7 @@ impl Slot {
         if self.owner.load(Ordering::Relaxed) == thread {
             self.tid.store(tid, Ordering::Relaxed);
         } else {
-            self.release();
+            self.word.store(FREE, Ordering::Release);
         }
     }
 

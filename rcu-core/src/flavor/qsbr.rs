@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use super::Flavor;
 #[cfg(not(loom))]
 use super::{Callback, RcuHead};
-use crate::domain::slot::{Slot, Use};
+use crate::domain::slot::Slot;
 use crate::domain::{Domain, Guard};
 #[cfg(not(loom))]
 use crate::domain::{Options, QSBR_ID, Strategy};
@@ -120,7 +120,7 @@ pub struct Reader<'d> {
 
 impl<'d> Reader<'d> {
     pub(crate) fn new(domain: &'d Domain) -> Self {
-        let slot = domain.claim(Use::Sections);
+        let slot = domain.claim();
         slot.begin(slot.newest(), true);
         // INVARIANT: claimed and begun just now.
         Self { domain, slot, _not_send: PhantomData }
@@ -175,6 +175,7 @@ impl Drop for Online<'_> {
 
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
+        self.slot.end();
         self.slot.release();
     }
 }
