@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use benches::cases::{PEAK_OF, beside_writer};
 use benches::engine::{SECTIONS, WALKS};
 use benches::engines;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -21,6 +22,18 @@ fn read(criterion: &mut Criterion) {
         let subject = (engine.start)();
         let mut reader = subject.reader();
         walks.bench_function(engine.name, |bencher| bencher.iter(|| reader.walks(WALKS)));
+    }
+    walks.finish();
+    let mut walks = criterion.benchmark_group("walk-100-writer");
+    walks.throughput(Throughput::Elements(WALKS));
+    for engine in engines::all() {
+        let subject = (engine.start)();
+        let mut reader = subject.reader();
+        let bench = || {
+            walks.bench_function(engine.name, |bencher| bencher.iter(|| reader.walks(WALKS)));
+        };
+        let ((), reached) = beside_writer(&*subject, None, bench);
+        eprintln!("{}: the writer reached {:.0} % of its rate", engine.name, reached * 100.0);
     }
 }
 
@@ -45,6 +58,17 @@ fn update(criterion: &mut Criterion) {
                 elapsed
             });
         });
+    }
+    group.finish();
+    let mut group = criterion.benchmark_group("retire-peak");
+    for engine in engines::all().into_iter().filter(|engine| engine.skills.retire) {
+        let subject = (engine.start)();
+        let mut peak = 0;
+        group.bench_function(engine.name, |bencher| {
+            bencher.iter(|| peak = peak.max(subject.writer().retire_peak(PEAK_OF)));
+        });
+        eprintln!("{}: at most {peak} objects waited", engine.name);
+        subject.drain();
     }
 }
 

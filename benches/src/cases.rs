@@ -24,7 +24,7 @@ mod wait;
 
 use crate::harness::Measurement;
 
-pub use read::{RATE, RUN_ONE, Work, run_one};
+pub use read::{RATE, RUN_ONE, Work, beside_writer, run_one};
 pub use reclaim::PEAK_OF;
 
 /// One case of the group; it measures all engines that can.

@@ -47,19 +47,6 @@ pub(crate) struct State<C> {
 }
 
 impl<C: Clone> Callbacks<C> {
-    #[cfg(not(loom))]
-    pub(crate) const fn new() -> Self {
-        Self {
-            newest: AtomicPtr::new(null_mut()),
-            unreclaimed: AtomicUsize::new(0),
-            bound: AtomicUsize::new(BOUND),
-            state: Mutex::new(State { worker: None, aside: Batch::EMPTY, cookie: None }),
-            changed: Condvar::new(),
-        }
-    }
-
-    // Not const: loom's types are made in a model.
-    #[cfg(loom)]
     pub(crate) fn new() -> Self {
         Self {
             newest: AtomicPtr::new(null_mut()),

@@ -111,67 +111,46 @@ unsafe extern "C" fn run<W: FnOnce()>(head: *mut RcuHead) {
     (deferred.work)();
 }
 
-// SAFETY: every method is that of the flavor behind the reference.
-unsafe impl<F: Flavor> Flavor for &F {
-    type Guard<'a>
-        = F::Guard<'a>
-    where
-        Self: 'a;
+macro_rules! by_reference {
+    ($($(#[$condition:meta])* $reference:ty;)*) => { $(
+        $(#[$condition])*
+        // SAFETY: every method is that of the flavor behind the reference.
+        unsafe impl<F: Flavor> Flavor for $reference {
+            type Guard<'a>
+                = F::Guard<'a>
+            where
+                Self: 'a;
 
-    #[inline]
-    fn read_lock(&self) -> Self::Guard<'_> {
-        F::read_lock(self)
-    }
+            #[inline]
+            fn read_lock(&self) -> F::Guard<'_> {
+                F::read_lock(self)
+            }
 
-    #[inline]
-    fn owns(&self, guard: &F::Guard<'_>) -> bool {
-        F::owns(self, guard)
-    }
+            #[inline]
+            fn owns(&self, guard: &F::Guard<'_>) -> bool {
+                F::owns(self, guard)
+            }
 
-    fn synchronize(&self) {
-        F::synchronize(self);
-    }
+            fn synchronize(&self) {
+                F::synchronize(self);
+            }
 
-    unsafe fn call(&self, head: NonNull<RcuHead>, callback: Callback) {
-        // SAFETY: the caller's contract.
-        unsafe { F::call(self, head, callback) };
-    }
+            unsafe fn call(&self, head: NonNull<RcuHead>, callback: Callback) {
+                // SAFETY: the caller's contract.
+                unsafe { F::call(self, head, callback) };
+            }
 
-    fn barrier(&self) {
-        F::barrier(self);
-    }
+            fn barrier(&self) {
+                F::barrier(self);
+            }
+        }
+    )* };
 }
 
-// SAFETY: every method is that of the shared flavor.
-#[cfg(feature = "alloc")]
-unsafe impl<F: Flavor> Flavor for Arc<F> {
-    type Guard<'a>
-        = F::Guard<'a>
-    where
-        Self: 'a;
-
-    #[inline]
-    fn read_lock(&self) -> Self::Guard<'_> {
-        F::read_lock(self)
-    }
-
-    #[inline]
-    fn owns(&self, guard: &Self::Guard<'_>) -> bool {
-        F::owns(self, guard)
-    }
-
-    fn synchronize(&self) {
-        F::synchronize(self);
-    }
-
-    unsafe fn call(&self, head: NonNull<RcuHead>, callback: Callback) {
-        // SAFETY: the caller's contract.
-        unsafe { F::call(self, head, callback) };
-    }
-
-    fn barrier(&self) {
-        F::barrier(self);
-    }
+by_reference! {
+    &F;
+    #[cfg(feature = "alloc")]
+    Arc<F>;
 }
 
 /// What an object embeds to be reclaimed by [`Flavor::call`]; laid out as the kernel's `struct callback_head`.

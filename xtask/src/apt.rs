@@ -13,6 +13,9 @@ use crate::command;
 /// The packages that building chroots and booting VMs takes.
 pub const FOR_VMS: &[&str] = &["mmdebstrap", "qemu-system-x86", "busybox-static", "git"];
 
+/// The packages that the C peers of `benches` are built with.
+pub const FOR_PEERS: &[&str] = &["gcc", "libc6-dev", "liburcu-dev"];
+
 /// Installs what is missing, or says which one command would.
 pub fn ensure(packages: &[&str]) -> Result<()> {
     let missing: Vec<_> = packages.iter().filter(|p| !installed(p)).collect();

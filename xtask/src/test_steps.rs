@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::apt;
 use crate::cache;
 use crate::chroot::{Bind, Chroot};
 use crate::command;
@@ -51,7 +52,7 @@ pub const STEPS: &[TestStep] = &[
         name: "clippy",
         work: |log| {
             let all = ["clippy", "--workspace", "--all-targets", "--all-features"];
-            log.cargo(&[&all[..], &["--", "-D", "warnings"]].concat())
+            with_peers(log, &[&all[..], &["--", "-D", "warnings"]].concat())
         },
     },
     TestStep {
@@ -61,10 +62,10 @@ pub const STEPS: &[TestStep] = &[
             log.cargo(&[&["clippy"], CORES, rest].concat())
         },
     },
-    TestStep { name: "doc", work: |log| log.cargo(&["doc", "--no-deps", "--workspace", "--all-features"]) },
+    TestStep { name: "doc", work: |log| with_peers(log, &["doc", "--no-deps", "--workspace", "--all-features"]) },
     TestStep {
         name: "host-tests",
-        work: |log| log.cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]),
+        work: |log| with_peers(log, &["test", "--workspace", "--all-features", "--no-fail-fast"]),
     },
     TestStep { name: "loom", work: proof::loom },
     TestStep { name: "loom-self-check", work: proof::loom_self_check },
@@ -145,6 +146,12 @@ impl Write for Printed<'_> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Cargo with the features of all packages, one of which wants C libraries.
+fn with_peers(log: &mut Log, arguments: &[&str]) -> Result<Ran> {
+    apt::ensure(apt::FOR_PEERS)?;
+    log.cargo(arguments)
 }
 
 fn no_std(log: &mut Log) -> Result<Ran> {

@@ -120,8 +120,8 @@ fn run(work: Work, subject: &dyn Subject, threads: usize, count: u64) -> Option<
     let cores = clock::cores();
     let core = |thread: usize| cores.get(thread % cores.len().max(1)).copied();
     let own_core = (threads < cores.len()).then(|| core(threads)).flatten();
-    let (ready, stop) = (Barrier::new(threads), AtomicBool::new(false));
-    let read = |thread: usize| {
+    let ready = &Barrier::new(threads);
+    let read = &|thread: usize| {
         if let Some(core) = core(thread) {
             clock::pin(core);
         }
@@ -131,21 +131,30 @@ fn run(work: Work, subject: &dyn Subject, threads: usize, count: u64) -> Option<
         ready.wait();
         work.time(&mut *reader, count)
     };
+    let readers = || {
+        thread::scope(|scope| {
+            let readers: Vec<_> = (0..threads).map(|thread| scope.spawn(move || read(thread))).collect();
+            readers.into_iter().map(|reader| reader.join().expect("no reader panics")).sum::<u64>()
+        })
+    };
+    let (nanos, reached) =
+        if work == Work::WalkWithWriter { beside_writer(subject, own_core, readers) } else { (readers(), 1.0) };
+    (reached >= REACHED).then(|| nanos as f64 / (count * threads as u64) as f64)
+}
+
+/// Does `work` while a writer, on a core of its own if there is one, replaces nodes at the rate; says too what of the rate it reached.
+pub fn beside_writer<R>(subject: &dyn Subject, core: Option<usize>, work: impl FnOnce() -> R) -> (R, f64) {
+    let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        let writer = (work == Work::WalkWithWriter).then(|| {
-            let (begun, begins) = std::sync::mpsc::channel();
-            let writer = scope.spawn({
-                let stop = &stop;
-                move || write(subject, own_core, stop, || begun.send(()).expect("the harness waits"))
-            });
-            begins.recv().expect("the writer says that it began");
-            writer
+        let (begun, begins) = std::sync::mpsc::channel();
+        let writer = scope.spawn({
+            let stop = &stop;
+            move || write(subject, core, stop, || begun.send(()).expect("the harness waits"))
         });
-        let readers: Vec<_> = (0..threads).map(|thread| scope.spawn(move || read(thread))).collect();
-        let nanos: u64 = readers.into_iter().map(|reader| reader.join().expect("no reader panics")).sum();
+        begins.recv().expect("the writer says that it began");
+        let result = work();
         stop.store(true, Ordering::Relaxed);
-        let reached = writer.is_none_or(|writer| writer.join().expect("no writer panics") >= REACHED);
-        reached.then(|| nanos as f64 / (count * threads as u64) as f64)
+        (result, writer.join().expect("no writer panics"))
     })
 }
 

@@ -5,14 +5,14 @@
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::Duration;
 
 use super::{Callback, Flavor, RcuHead};
 use crate::callbacks::{Callbacks, GracePeriods};
 
-static CALLBACKS: Callbacks<Arc<AtomicBool>> = Callbacks::new();
+static CALLBACKS: LazyLock<Callbacks<Arc<AtomicBool>>> = LazyLock::new(Callbacks::new);
 
 /// The default collector of `crossbeam-epoch` as an RCU flavor.
 ///

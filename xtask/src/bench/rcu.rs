@@ -10,9 +10,6 @@ use crate::cache;
 use crate::command;
 use crate::progress::{Step, line};
 
-/// What the C peers are built with.
-const PACKAGES: &[&str] = &["gcc", "libc6-dev", "liburcu-dev"];
-
 /// The C peers have the like. A loop of one section takes one cycle or two, as its few bytes lie in one line of the processor's
 /// operation cache or in two, which is otherwise a matter of luck.
 const ALIGN_LOOPS: &str = "-Cllvm-args=-align-loops=64";
@@ -25,7 +22,7 @@ const OURS: &[&str] = &["membarrier", "membarrier-handle", "qsbr", "epoch", "fen
 
 /// Runs the measuring program and takes its figures. Without liburcu it measures the other engines.
 pub fn measure() -> Result<Vec<Measurement>> {
-    let with_liburcu = match apt::ensure(PACKAGES) {
+    let with_liburcu = match apt::ensure(apt::FOR_PEERS) {
         Ok(()) => true,
         Err(error) => {
             line(&format!("NOT MEASURED: the liburcu engines: {error:#}"));
