@@ -105,6 +105,9 @@ fn a_pointer_is_replaced_under_readers<F: Flavor + Copy + Send + Sync + 'static>
                     assert_eq!(entry.canary.load(Ordering::Relaxed), ALIVE, "a reader saw a freed value");
                     assert!(entry.value >= last, "a reader went back in time");
                     last = entry.value;
+                    // Held while the updater runs.
+                    thread::yield_now();
+                    assert_eq!(entry.canary.load(Ordering::Relaxed), ALIVE, "a value was freed under a reader");
                 }
             });
         }

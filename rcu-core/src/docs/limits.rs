@@ -76,6 +76,8 @@
 //!
 //! The child of `fork(2)` can use every [`Domain`](crate::Domain), and `Membarrier` and `Qsbr`, whatever the parent's other threads were doing: their sections are over in
 //! the child, and what they had deferred and not begun to reclaim is the child's as well. What another thread was reclaiming at that moment leaks in the child.
+//! Callbacks that the child inherits must not wait for locks of the program's own that its other threads may have held.
+//!
 //! Not so:
 //!
 //! - children made without the C library's `fork` (a raw `clone(2)`, `_Fork`): they may only `exec` or exit;

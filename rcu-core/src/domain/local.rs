@@ -18,7 +18,7 @@ use crate::sync::Arc;
 std::thread_local! {
     /// The slot of the process-wide domain, found without a search; [`NOBODY`] before the first section, and when the thread ends.
     #[cfg(feature = "membarrier")]
-    static DEFAULT: Cell<&'static Slot> = const { Cell::new(&NOBODY) };
+    static DEFAULT: Cell<*const Slot> = const { Cell::new(&raw const NOBODY) };
     static READERS: RefCell<Readers> = const { RefCell::new(Readers(Vec::new())) };
 }
 
@@ -36,7 +36,7 @@ struct Readers(Vec<(Arc<Core>, NonNull<Slot>)>);
 impl Drop for Readers {
     fn drop(&mut self) {
         #[cfg(feature = "membarrier")]
-        DEFAULT.set(&NOBODY);
+        DEFAULT.set(&raw const NOBODY);
         for (_core, slot) in &self.0 {
             // SAFETY: the core owns the slot and is alive.
             unsafe { slot.as_ref() }.release();
@@ -48,7 +48,8 @@ impl Drop for Readers {
 #[cfg(feature = "membarrier")]
 #[inline]
 pub(crate) fn read_lock_default() -> Guard<'static> {
-    let slot = DEFAULT.get();
+    // SAFETY: the slot of nobody, or one of the process-wide domain, which is never dropped.
+    let slot: &'static Slot = unsafe { &*DEFAULT.get() };
     if slot.enter_outermost(of_process()) {
         // SAFETY: entered just now. This thread claimed the slot, since that of nobody is never entered.
         unsafe { Guard::of_entered(slot) }

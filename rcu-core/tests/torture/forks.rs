@@ -7,6 +7,9 @@ use std::time::Duration;
 use crate::readers::section;
 use crate::stage::{Random, Stage, Tortured};
 
+/// Whether this process is a forked child.
+pub static IN_CHILD: AtomicBool = AtomicBool::new(false);
+
 /// How long a child may take, on a machine that is busy, before it counts as hung.
 const CHILD_SECONDS: u32 = 30;
 
@@ -38,6 +41,7 @@ pub fn fork_often<F: Tortured>(stage: &'static Stage<F>) {
 
 fn in_child<F: Tortured>(stage: &'static Stage<F>, random: &mut Random) -> ! {
     static RAN: AtomicBool = AtomicBool::new(false);
+    IN_CHILD.store(true, Ordering::Relaxed);
     let _panicked = ExitsWhenDropped;
     // SAFETY: without a handler the signal ends this process, which has nothing to lose.
     unsafe { libc::alarm(CHILD_SECONDS) };

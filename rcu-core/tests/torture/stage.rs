@@ -9,6 +9,7 @@ use std::{array, env, io, thread};
 use rcu_core::{Domain, Flavor};
 
 use crate::element::{Element, PIPE_LEN};
+use crate::forks::IN_CHILD;
 use crate::{forks, readers, signals, writers};
 
 /// More than all writers together hold in their hands.
@@ -116,8 +117,11 @@ impl<F: Tortured> Stage<F> {
         Some(old)
     }
 
+    /// Puts an element back into the pool; not in a forked child, where a thread that is gone may have locked it.
     pub fn give_back(&self, element: &'static Element<F>) {
-        self.pool.lock().unwrap().push(element);
+        if !IN_CHILD.load(Ordering::Relaxed) {
+            self.pool.lock().unwrap().push(element);
+        }
     }
 
     /// Every element must come back to the pool in the end, but for the one that is published.
