@@ -14,7 +14,7 @@ pub(crate) const BOUND: usize = 16_384;
 const BATCH: usize = 1_024;
 
 /// The grace periods that a queue waits for.
-pub(crate) trait GracePeriods {
+pub(crate) trait Polled {
     /// A grace period that was started.
     type Cookie: Clone;
 
@@ -83,7 +83,7 @@ impl<C: Clone> Callbacks<C> {
     /// # Safety
     ///
     /// As [`Flavor::call`](crate::Flavor::call), where `rcu` are the flavor's grace periods.
-    pub(crate) unsafe fn call(&self, rcu: &impl GracePeriods<Cookie = C>, head: NonNull<RcuHead>, callback: Callback) {
+    pub(crate) unsafe fn call(&self, rcu: &impl Polled<Cookie = C>, head: NonNull<RcuHead>, callback: Callback) {
         let unreclaimed = self.unreclaimed.fetch_add(1, Ordering::Relaxed) + 1;
         // SAFETY: the head is this queue's alone (contract).
         unsafe { self.push(head, callback) };
@@ -97,7 +97,7 @@ impl<C: Clone> Callbacks<C> {
 
     /// Waits until the queue is below its bound, working on it. Does not wait in a section or in a callback: it would wait for itself.
     #[cold]
-    pub(crate) fn help(&self, rcu: &impl GracePeriods<Cookie = C>) {
+    pub(crate) fn help(&self, rcu: &impl Polled<Cookie = C>) {
         if rcu.in_section() {
             return self.advance(rcu);
         }
@@ -111,7 +111,7 @@ impl<C: Clone> Callbacks<C> {
     }
 
     /// Runs all callbacks that were queued before the call, and waits for those that another thread is running.
-    pub(crate) fn barrier(&self, rcu: &impl GracePeriods<Cookie = C>) {
+    pub(crate) fn barrier(&self, rcu: &impl Polled<Cookie = C>) {
         assert!(!rcu.in_section(), "barrier() inside a read-side critical section of the same thread");
         let turn = self.wait_for_turn(|| true).expect("barrier() inside a callback, which it would wait for");
         turn.flush(rcu);
@@ -134,7 +134,7 @@ impl<C: Clone> Callbacks<C> {
     }
 
     /// Runs the batch that was set aside if its grace period has passed, and sets the next one aside. Does not wait.
-    fn advance(&self, rcu: &impl GracePeriods<Cookie = C>) {
+    fn advance(&self, rcu: &impl Polled<Cookie = C>) {
         let Ok(mut state) = self.state.try_lock() else { return };
         if state.worker.is_some() {
             return;
@@ -214,7 +214,7 @@ struct Turn<'a, C> {
 
 impl<C: Clone> Turn<'_, C> {
     /// Waits for a grace period and runs all that was queued before; false where nothing was.
-    fn flush(self, rcu: &impl GracePeriods<Cookie = C>) -> bool {
+    fn flush(self, rcu: &impl Polled<Cookie = C>) -> bool {
         if !self.set_all_aside() {
             return false;
         }

@@ -296,7 +296,8 @@ unsafe impl Flavor for Domain {
 
     #[cfg(loom)]
     fn read_lock(&self) -> Guard<'_> {
-        Guard::of_one_section(self.claim())
+        // SAFETY: claimed for this section.
+        unsafe { Guard::of_one_section(self.claim()) }
     }
 
     #[inline]
@@ -318,7 +319,7 @@ unsafe impl Flavor for Domain {
     }
 }
 
-impl callbacks::GracePeriods for GracePeriods {
+impl callbacks::Polled for GracePeriods {
     type Cookie = Number;
 
     fn start(&self) -> Number {

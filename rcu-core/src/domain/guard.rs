@@ -46,9 +46,13 @@ impl<'a> Guard<'a> {
         Self { slot, _not_send: PhantomData }
     }
 
-    /// Enters the only section of a slot that was claimed for it just now, and that is free once it has ended.
-    pub(crate) fn of_one_section(slot: &'a Slot) -> Self {
-        // SAFETY: claimed just now (by all callers), and released below only for when the section has ended.
+    /// Enters the only section of a slot, which is free once it has ended.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread has claimed `slot` just now, and uses it for nothing else.
+    pub(crate) unsafe fn of_one_section(slot: &'a Slot) -> Self {
+        // SAFETY: claimed by this thread (contract), and released only for when the section has ended.
         let guard = unsafe { Self::enter(slot) };
         slot.release();
         guard

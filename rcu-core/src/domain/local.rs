@@ -80,7 +80,8 @@ pub(crate) fn read_lock(core: &Arc<Core>) -> Guard<'_> {
         // SAFETY: this thread claimed the slot when it registered; the core owns it, and the caller's domain keeps that for the
         // guard's lifetime.
         Ok(Some(slot)) => unsafe { Guard::enter(slot.as_ref()) },
-        Ok(None) | Err(_) => Guard::of_one_section(core.grace_periods.claim()),
+        // SAFETY: claimed for this section.
+        Ok(None) | Err(_) => unsafe { Guard::of_one_section(core.grace_periods.claim()) },
     }
 }
 

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Callback, Flavor, RcuHead};
-use crate::callbacks::{Callbacks, GracePeriods};
+use crate::callbacks::{Callbacks, Polled};
 
 static CALLBACKS: LazyLock<Callbacks<Arc<AtomicBool>>> = LazyLock::new(Callbacks::new);
 
@@ -102,7 +102,7 @@ unsafe impl Flavor for Epoch {
 }
 
 /// A grace period is a function deferred by crossbeam-epoch that says that it ran.
-impl GracePeriods for Epoch {
+impl Polled for Epoch {
     type Cookie = Arc<AtomicBool>;
 
     fn start(&self) -> Arc<AtomicBool> {
