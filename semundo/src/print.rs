@@ -4,7 +4,8 @@ use std::fs;
 use std::io::{self, Write};
 
 use anyhow::Result;
-use semundo::proc::{Adjustments, Row};
+use semundo::Adjustments;
+use semundo::proc::Row;
 use serde::Serialize;
 
 /// A row of the table with the name of the process.

@@ -10,19 +10,12 @@ use std::path::{Path, PathBuf};
 
 use semundo_core::text;
 
+use crate::undo_list::Adjustments;
+
 /// The caller's own undo list.
 pub const OWN: &str = "/proc/semundo";
 /// The undo entries of all processes of the caller's IPC namespace.
 pub const TABLE: &str = "/proc/sysvipc/semundo";
-
-/// What the exit of a process will add to the semaphores of one set.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Adjustments {
-    /// The set.
-    pub semid: i32,
-    /// One adjustment a semaphore of the set.
-    pub semadj: Vec<i16>,
-}
 
 /// One row of the table: the adjustments of one set by one process.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]

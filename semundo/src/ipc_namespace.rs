@@ -1,0 +1,82 @@
+//! IPC namespaces: which one a process is in, and work done inside another one.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::thread;
+
+use nix::sched::{CloneFlags, setns};
+
+/// An IPC namespace, kept alive while this exists.
+#[derive(Debug)]
+pub struct IpcNamespace {
+    file: File,
+    inode: u64,
+}
+
+impl IpcNamespace {
+    /// The caller's own.
+    pub fn own() -> io::Result<Self> {
+        Self::open("/proc/thread-self/ns/ipc")
+    }
+
+    /// That of a process or thread. `PermissionDenied` where the caller may not ptrace it.
+    pub fn of(pid: i32) -> io::Result<Self> {
+        Self::open(&format!("/proc/{pid}/ns/ipc"))
+    }
+
+    fn open(path: &str) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let inode = file.metadata()?.ino();
+        Ok(Self { file, inode })
+    }
+
+    /// Its inode number, by which namespaces are told apart: `ipc:[INODE]` in `/proc/PID/ns/ipc`.
+    pub fn inode(&self) -> u64 {
+        self.inode
+    }
+
+    /// Does `work` inside it: at once where it is the caller's own, else on a thread that enters it (`setns(2)`), which takes
+    /// `CAP_SYS_ADMIN`.
+    ///
+    /// ```
+    /// use semundo::{ipc_namespace::IpcNamespace, sysv::SemSet};
+    ///
+    /// let namespace = IpcNamespace::of(std::process::id() as i32)?;
+    /// assert!(namespace.run(|| SemSet::from_id(0x7fff_0000).stat())?.is_err());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> io::Result<T> {
+        if self.inode == Self::own()?.inode {
+            return Ok(work());
+        }
+        thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                setns(&self.file, CloneFlags::CLONE_NEWIPC)?;
+                Ok(work())
+            });
+            inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sysv::TempSet;
+    use nix::sched::unshare;
+
+    #[test]
+    fn work_runs_inside_another_namespace() {
+        let (own, inside) = (IpcNamespace::own().unwrap(), TempSet::create(3, 0o600).unwrap());
+        let (id, inode) = (inside.id(), own.inode());
+        // A thread that went elsewhere still reaches the set by the namespace.
+        let seen = thread::spawn(move || {
+            unshare(CloneFlags::CLONE_NEWIPC).unwrap();
+            assert_ne!(IpcNamespace::own().unwrap().inode(), inode);
+            let elsewhere = crate::sysv::SemSet::from_id(id).stat();
+            (elsewhere.is_err(), own.run(move || crate::sysv::SemSet::from_id(id).stat().unwrap().nsems).unwrap())
+        });
+        assert_eq!(seen.join().unwrap(), (true, 3));
+    }
+}
