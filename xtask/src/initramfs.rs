@@ -15,7 +15,7 @@ const BUSYBOX: &str = "/bin/busybox";
 /// What the VM's file system holds beside busybox.
 pub struct Contents {
     /// Host files and where they go.
-    pub programs: Vec<(PathBuf, &'static str)>,
+    pub programs: Vec<(PathBuf, String)>,
     /// What runs.
     pub job: Job,
 }
@@ -33,7 +33,7 @@ pub enum Job {
 pub fn write(path: &Path, contents: &Contents) -> Result<()> {
     let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
     let mut archive = Archive { out: BufWriter::new(file), entries: 0 };
-    for dir in ["bin", "dev", "etc", "proc", "root", "sys", "tmp", "mnt"] {
+    for dir in ["bin", "dev", "etc", "proc", "root", "sys", "tests", "tmp", "mnt"] {
         archive.entry(dir, ModeFileType::Directory, 0o755, b"")?;
     }
     archive.entry("sbin", ModeFileType::Symlink, 0o777, b"bin")?;

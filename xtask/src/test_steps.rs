@@ -14,6 +14,7 @@ use crate::apt;
 use crate::cache;
 use crate::chroot::{Bind, Chroot};
 use crate::command;
+use crate::guest;
 use crate::kernel::{self, Layout};
 use crate::progress::Step;
 use crate::qemu::{Outputs, Sink};
@@ -82,6 +83,7 @@ pub const STEPS: &[TestStep] = &[
     TestStep { name: "module", work: |log| module(log, Layout::Right) },
     TestStep { name: "module-wrong-layout", work: |log| module(log, Layout::Wrong) },
     TestStep { name: "vm-suite", work: vm_suite },
+    TestStep { name: "vm-command", work: command_in_vm },
 ];
 
 /// Where a step's output goes.
@@ -214,6 +216,20 @@ fn module(log: &mut Log, layout: Layout) -> Result<Ran> {
 fn vm_suite(log: &mut Log) -> Result<Ran> {
     let mut boot = Boot::command(SUITE, &["vmtest", "suite"]);
     boot.wrong_layout = true;
+    boot.timeout = Some(Duration::from_secs(1800));
+    let outputs = Outputs { stdout: log.sink()?, stderr: log.sink()? };
+    Ok(Ran::Done(boot.run(outputs)? == 0))
+}
+
+/// Runs the tests of the package `semundo` on the stock kernel, without the module.
+fn command_in_vm(log: &mut Log) -> Result<Ran> {
+    // What they take for the command lies where it was built.
+    let script = "mkdir -p \"${1%/*}\" && ln -s /bin/semundo \"$1\" || exit 1
+        failed=0; for test in /tests/*; do echo \"$test\"; \"$test\" --test-threads=1 || failed=1; done; exit $failed";
+    let command = guest::build()?.semundo.display().to_string();
+    let mut boot = Boot::command(SUITE, &["sh", "-c", script, "sh", &command]);
+    boot.load = false;
+    boot.tests = guest::build_tests()?;
     boot.timeout = Some(Duration::from_secs(1800));
     let outputs = Outputs { stdout: log.sink()?, stderr: log.sink()? };
     Ok(Ran::Done(boot.run(outputs)? == 0))

@@ -78,6 +78,8 @@ pub struct Boot {
     pub load: bool,
     /// Whether the module with the wrong layout is there too.
     pub wrong_layout: bool,
+    /// Programs that go to `/tests`.
+    pub tests: Vec<PathBuf>,
     /// How long the VM may run.
     pub timeout: Option<Duration>,
     /// What runs.
@@ -92,6 +94,7 @@ impl Boot {
             memory: 1024,
             load: true,
             wrong_layout: false,
+            tests: Vec::new(),
             timeout: Some(Duration::from_secs(600)),
             job: Job::Command(vec!["true".to_owned()]),
         }
@@ -137,13 +140,18 @@ impl Boot {
         let chroot = Chroot::prepare(self.suite)?;
         let module = kernel::module(self.suite, &chroot, Layout::Right)?;
         let programs = guest::build()?;
-        let mut files = vec![(programs.vmtest, "bin/vmtest"), (module, "semundo.ko")];
-        if programs.semundo.exists() {
-            files.push((programs.semundo, "bin/semundo"));
+        let mut files = vec![
+            (programs.vmtest, "bin/vmtest".to_owned()),
+            (programs.semundo, "bin/semundo".to_owned()),
+            (module, "semundo.ko".to_owned()),
+        ];
+        for test in &self.tests {
+            let name = test.file_name().context("a test program has no name")?;
+            files.push((test.clone(), format!("tests/{}", name.to_string_lossy())));
         }
         if self.wrong_layout {
             let wrong = kernel::module(self.suite, &chroot, Layout::Wrong)?;
-            files.push((wrong, "semundo-wrong-layout.ko"));
+            files.push((wrong, "semundo-wrong-layout.ko".to_owned()));
         }
         let contents = Contents { programs: files, job: self.job.clone() };
         initramfs::write(initramfs, &contents)?;
