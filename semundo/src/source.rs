@@ -1,6 +1,9 @@
 //! Where undo lists are read from: one trait, a file a source, and the choice among them.
 
+pub mod bpf;
+
 use std::io;
+use std::path::Path;
 
 use crate::proc;
 use crate::undo_list::UndoList;
@@ -20,6 +23,17 @@ impl Select {
         match self {
             Self::All => true,
             Self::Pids(pids) => pids.contains(&pid),
+        }
+    }
+
+    /// [`Error::NoProcess`] where a selected process does not exist.
+    fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::All => Ok(()),
+            Self::Pids(pids) => {
+                let gone = pids.iter().find(|pid| !Path::new(&format!("/proc/{pid}/task/{pid}")).exists());
+                gone.map_or(Ok(()), |pid| Err(Error::NoProcess(*pid)))
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 mod apt;
 mod bench;
 mod bench_report;
+mod bpf;
 mod cache;
 mod chroot;
 mod command;
@@ -51,6 +52,8 @@ enum Task {
     Bench(bench::Args),
     /// Boot a stock kernel with the module loaded and run a command, or a shell
     Vm(vm::Args),
+    /// Compile the BPF program of the command
+    Bpf,
     /// Build the module for a suite's stock kernel and print its path
     Kernel(kernel::Args),
 }
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Vm(args) => vm::run(&args),
+        Task::Bpf => bpf::run(),
         Task::Kernel(args) => kernel::run(&args),
     };
     ended.unwrap_or_else(|error| {

@@ -55,6 +55,10 @@ impl Suite {
         if self.facts().rust == Rust::Suite {
             packages.extend(["rustc", "rust-src", "cargo"]);
         }
+        if self == Self::Trixie {
+            // What compiles the command's BPF program.
+            packages.extend(["clang", "llvm", "libbpf-dev"]);
+        }
         packages
     }
 }

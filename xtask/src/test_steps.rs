@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::apt;
+use crate::bpf;
 use crate::cache;
 use crate::chroot::{Bind, Chroot};
 use crate::command;
@@ -78,6 +79,7 @@ pub const STEPS: &[TestStep] = &[
     TestStep { name: "miri-self-check", work: proof_nightly::miri_self_check },
     TestStep { name: "thread-sanitizer", work: proof_nightly::thread_sanitizer },
     TestStep { name: "thread-sanitizer-self-check", work: proof_nightly::thread_sanitizer_self_check },
+    TestStep { name: "bpf-object", work: bpf_object },
     TestStep { name: "no-std", work: no_std },
     TestStep { name: "minimum-rust", work: minimum_rust },
     TestStep { name: "module", work: |log| module(log, Layout::Right) },
@@ -203,6 +205,17 @@ fn cargo_home() -> Result<PathBuf> {
     }
     let home = env::home_dir().context("HOME is not set")?;
     Ok(home.join(".cargo"))
+}
+
+/// The committed object is what its source compiles to.
+fn bpf_object(log: &mut Log) -> Result<Ran> {
+    let same = bpf::is_current()?;
+    log.line(if same {
+        "the object is as its source"
+    } else {
+        "the object is not what its source compiles to: cargo xtask bpf"
+    })?;
+    Ok(Ran::Done(same))
 }
 
 fn module(log: &mut Log, layout: Layout) -> Result<Ran> {

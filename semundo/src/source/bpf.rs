@@ -1,0 +1,215 @@
+//! The source for stock kernels without the module: a BPF task iterator (`src/bpf/undo.bpf.c`).
+//!
+//! The program is loaded once, and run twice a reading: first it tells the tasks that have a list, then the entries of all lists
+//! and the tasks again. A list is an address, which means the same both times only if some task had it both times. Others are of
+//! tasks that came or went meanwhile, and are left out. Entries come out set by set, so a process that goes on using its
+//! semaphores hides none of them; but each adjustment is as it was at some moment of the reading, all together only if the process stands still.
+
+mod record;
+mod unavailable;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::io::Read;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::Context;
+use aya::maps::{Array, MapData, RingBuf};
+use aya::programs::Iter;
+use aya::{Btf, Ebpf, EbpfLoader};
+
+use super::{Error, Select, Source};
+use crate::undo_list::{Adjustments, UndoList};
+use record::{Record, TaskRecord};
+
+/// Built from `src/bpf` by `cargo xtask bpf`; the tests build it again and compare.
+const OBJECT: &[u8] = aya::include_bytes_aligned!("../bpf/undo.bpf.o");
+
+/// The ring buffer's size in bytes: the first, and the largest that is tried where records do not fit.
+const SIZES: std::ops::RangeInclusive<u32> = 1 << 22..=1 << 30;
+
+/// How often a reading is repeated whose sets changed too often.
+const ATTEMPTS: u32 = 10;
+
+/// The loaded program.
+///
+/// Loading takes `CAP_BPF` and `CAP_PERFMON`, or `CAP_SYS_ADMIN`, and a kernel since 5.17 with type information (BTF). Processes
+/// outside the caller's pid namespace are not seen.
+///
+/// ```no_run
+/// use semundo::{Select, Source, source::bpf::Bpf};
+///
+/// for list in Bpf::load()?.read(&Select::All)? {
+///     println!("{:?} give back to {} sets", list.pids(), list.adjustments.len());
+/// }
+/// # Ok::<(), semundo::source::Error>(())
+/// ```
+pub struct Bpf {
+    loaded: Mutex<Loaded>,
+}
+
+impl fmt::Debug for Bpf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bpf").finish_non_exhaustive()
+    }
+}
+
+impl Bpf {
+    /// Loads the program. [`Error::Unavailable`] says why it cannot be, and what would help.
+    pub fn load() -> Result<Self, Error> {
+        unavailable::before_loading()?;
+        let loaded = Loaded::load(*SIZES.start()).map_err(unavailable::explain)?;
+        Ok(Self { loaded: Mutex::new(loaded) })
+    }
+}
+
+impl Source for Bpf {
+    fn name(&self) -> &'static str {
+        "bpf"
+    }
+
+    fn read(&self, select: &Select) -> Result<Vec<UndoList>, Error> {
+        select.check()?;
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..ATTEMPTS {
+            let before = loaded.run(Wanted::Tasks)?.tasks;
+            let lists: BTreeSet<u64> =
+                before.iter().filter(|task| select.takes(task.task.pid)).map(|task| task.list).collect();
+            if lists.is_empty() {
+                return Ok(Vec::new());
+            }
+            let only = if lists.len() == 1 { lists.first().copied() } else { None };
+            let after = loaded.run(Wanted::Entries { only })?;
+            if after.torn == 0 {
+                return Ok(join(&before, after, &lists));
+            }
+        }
+        Err(Error::Unavailable(format!("undo lists changed too often to be read: {ATTEMPTS} attempts")))
+    }
+}
+
+/// The lists whose entries and tasks were told, and that some task had before as well.
+fn join(before: &[TaskRecord], after: Told, wanted: &BTreeSet<u64>) -> Vec<UndoList> {
+    let before: BTreeSet<_> = before.iter().map(TaskRecord::identity).collect();
+    let confirmed: BTreeSet<u64> =
+        after.tasks.iter().filter(|task| before.contains(&task.identity())).map(|task| task.list).collect();
+    let mut lists: BTreeMap<u64, UndoList> = BTreeMap::new();
+    for TaskRecord { list, task, ipc_namespace, .. } in after.tasks {
+        if wanted.contains(&list) && confirmed.contains(&list) {
+            let empty = || UndoList { tasks: Vec::new(), ipc_namespace, adjustments: Vec::new() };
+            lists.entry(list).or_insert_with(empty).tasks.push(task);
+        }
+    }
+    for ((list, semid), semadj) in after.entries {
+        if let Some(list) = lists.get_mut(&list)
+            && semadj.iter().any(|adjustment| *adjustment != 0)
+        {
+            list.adjustments.push(Adjustments { semid, semadj });
+        }
+    }
+    let mut lists: Vec<_> = lists.into_values().filter(|list| !list.adjustments.is_empty()).collect();
+    for list in &mut lists {
+        list.tasks.sort_unstable();
+        list.tasks.dedup();
+        list.adjustments.sort_unstable_by_key(|adjustments| adjustments.semid);
+    }
+    lists.sort_unstable_by(|one, other| one.tasks.cmp(&other.tasks));
+    lists
+}
+
+/// What a run is to tell.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Tasks,
+    Entries { only: Option<u64> },
+}
+
+/// What a run told.
+#[derive(Default)]
+struct Told {
+    tasks: Vec<TaskRecord>,
+    /// By list and set: an entry may be told more than once.
+    entries: HashMap<(u64, i32), Vec<i16>>,
+    /// Sets that may lack entries.
+    torn: u64,
+}
+
+/// The program in the kernel, with its maps.
+struct Loaded {
+    size: u32,
+    run: u64,
+    records: RingBuf<MapData>,
+    options: Array<MapData, [u64; 3]>,
+    outcome: Array<MapData, [u64; 2]>,
+    ebpf: Ebpf,
+}
+
+impl Loaded {
+    fn load(size: u32) -> Result<Self, anyhow::Error> {
+        let btf = Btf::from_sys_fs()?;
+        let mut ebpf = EbpfLoader::new().btf(Some(&btf)).map_max_entries("RECORDS", size).load(OBJECT)?;
+        program(&mut ebpf).load("task", &btf)?;
+        let mut map = |name| ebpf.take_map(name).expect("the object has this map");
+        let (records, options, outcome) = (map("RECORDS"), map("OPTIONS"), map("OUTCOME"));
+        let (records, options, outcome) = (records.try_into()?, options.try_into()?, outcome.try_into()?);
+        Ok(Self { size, run: 0, records, options, outcome, ebpf })
+    }
+
+    /// Runs the program to its end, with a larger buffer where that is too small.
+    fn run(&mut self, wanted: Wanted) -> Result<Told, Error> {
+        loop {
+            if let Some(told) = self.attempt(wanted).map_err(unavailable::explain)? {
+                return Ok(told);
+            }
+            let size = self.size.saturating_mul(8);
+            if !SIZES.contains(&size) {
+                let reason = format!("the undo lists do not fit in a ring buffer of {} MiB", self.size >> 20);
+                return Err(Error::Unavailable(reason));
+            }
+            *self = Self::load(size).map_err(unavailable::explain)?;
+        }
+    }
+
+    /// Runs the program to its end; `None` where a record did not fit in the buffer.
+    fn attempt(&mut self, wanted: Wanted) -> Result<Option<Told>, anyhow::Error> {
+        self.run += 1;
+        let options = match wanted {
+            Wanted::Tasks => [self.run, 0, 0],
+            Wanted::Entries { only } => [self.run, 1, only.unwrap_or(0)],
+        };
+        self.options.set(0, options, 0)?;
+        self.outcome.set(0, [0, 0], 0)?;
+        let iter = program(&mut self.ebpf);
+        let link = iter.attach()?;
+        let mut file = iter.take_link(link)?.into_file()?;
+        // The program prints nothing, so this is a single read, however long the run.
+        let ended = file.read(&mut [0; 64]);
+        let mut told = Told::default();
+        while let Some(bytes) = self.records.next() {
+            told.add(record::parse(&bytes).expect("undo.bpf.c and this file are of one version"));
+        }
+        let [dropped, torn] = self.outcome.get(&0, 0)?;
+        ended.context("reading the BPF iterator")?;
+        told.torn = torn;
+        Ok((dropped == 0).then_some(told))
+    }
+}
+
+fn program(ebpf: &mut Ebpf) -> &mut Iter {
+    let program = ebpf.program_mut("undo").expect("the object has this program");
+    program.try_into().expect("the program is an iterator")
+}
+
+impl Told {
+    fn add(&mut self, record: Record<'_>) {
+        match record {
+            Record::Task(task) => self.tasks.push(task),
+            Record::Entry(part) => {
+                let semadj = self.entries.entry((part.list, part.semid)).or_insert_with(|| vec![0; part.nsems]);
+                for (to, from) in semadj.iter_mut().skip(part.first).zip(part.semadj()) {
+                    *to = from;
+                }
+            }
+        }
+    }
+}
