@@ -7,6 +7,8 @@ use std::thread;
 
 use nix::sched::{CloneFlags, setns};
 
+use crate::processes;
+
 /// An IPC namespace, kept alive while this exists.
 #[derive(Debug)]
 pub struct IpcNamespace {
@@ -23,6 +25,22 @@ impl IpcNamespace {
     /// That of a process or thread. `PermissionDenied` where the caller may not ptrace it.
     pub fn of(pid: i32) -> io::Result<Self> {
         Self::open(&format!("/proc/{pid}/ns/ipc"))
+    }
+
+    /// Those of all processes that the caller may ptrace, ascending by inode.
+    pub fn all() -> Vec<Self> {
+        let processes = processes::all().into_iter();
+        let mut all: Vec<Self> = processes.filter_map(|pid| Self::of(pid).ok()).collect();
+        all.sort_unstable_by_key(Self::inode);
+        all.dedup_by_key(|namespace| namespace.inode);
+        all
+    }
+
+    /// The one with this inode, where the caller may ptrace some process in it.
+    pub fn find(inode: u64) -> Option<Self> {
+        let own = Self::own().ok().filter(|own| own.inode == inode);
+        let others = || processes::all().into_iter().filter_map(|pid| Self::of(pid).ok());
+        own.or_else(|| others().find(|namespace| namespace.inode == inode))
     }
 
     fn open(path: &str) -> io::Result<Self> {

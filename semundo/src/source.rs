@@ -1,6 +1,8 @@
 //! Where undo lists are read from: one trait, a file a source, and the choice among them.
 
 pub mod bpf;
+pub mod in_tree;
+pub mod module;
 
 use std::io;
 use std::path::Path;
@@ -39,13 +41,67 @@ impl Select {
 }
 
 /// A way to read undo lists.
-pub trait Source {
+pub trait Source: Sync {
     /// Its name, as `semundo check` prints it.
     fn name(&self) -> &'static str;
 
     /// The lists of the selected processes, ascending by their first task; a list comes once, with all the tasks that share it,
     /// also those of processes that were not selected. Lists with nothing to undo are left out.
     fn read(&self, select: &Select) -> Result<Vec<UndoList>, Error>;
+}
+
+/// The sources, in the order in which they are tried: the kernel's own files, where it has them, need no privilege for own processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The files of a kernel with the patch series: [`in_tree::InTree`].
+    InTree,
+    /// The table of the kernel module: [`module::Module`].
+    Module,
+    /// A BPF iterator: [`bpf::Bpf`].
+    Bpf,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::InTree, Self::Module, Self::Bpf];
+
+    /// Its name, which is that of the [`Source`].
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InTree => "in-tree",
+            Self::Module => "module",
+            Self::Bpf => "bpf",
+        }
+    }
+
+    /// Makes it ready, or says why it cannot be had.
+    pub fn open(self) -> Result<Box<dyn Source>, Error> {
+        Ok(match self {
+            Self::InTree => Box::new(in_tree::InTree::open()?),
+            Self::Module => Box::new(module::Module::open()?),
+            Self::Bpf => Box::new(bpf::Bpf::load()?),
+        })
+    }
+}
+
+/// The first source that works here. [`Error::NoSource`] tells of each why it does not.
+///
+/// ```no_run
+/// use semundo::{Select, source};
+///
+/// let source = source::open()?;
+/// println!("{} lists, by {}", source.read(&Select::All)?.len(), source.name());
+/// # Ok::<(), source::Error>(())
+/// ```
+pub fn open() -> Result<Box<dyn Source>, Error> {
+    let mut reasons = Vec::new();
+    for kind in Kind::ALL {
+        match kind.open() {
+            Ok(source) => return Ok(source),
+            Err(error) => reasons.push((kind.name(), error)),
+        }
+    }
+    Err(Error::NoSource(reasons))
 }
 
 /// Why undo lists could not be read.
@@ -58,8 +114,8 @@ pub enum Error {
     #[error(transparent)]
     Proc(#[from] proc::Error),
     /// A system call or file, and what it was for.
-    #[error("{0}")]
-    Io(String, #[source] io::Error),
+    #[error("{0}: {1}")]
+    Io(String, io::Error),
     /// The source cannot work here; the text says why and what would make it work.
     #[error("{0}")]
     Unavailable(String),

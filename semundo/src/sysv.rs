@@ -47,6 +47,8 @@ impl Op {
 /// What `IPC_STAT` says of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
+    /// The key that it was made with; 0 (`IPC_PRIVATE`) for none.
+    pub key: i32,
     /// Number of semaphores in the set.
     pub nsems: usize,
     /// Permission bits, the lower nine of the mode.
@@ -129,7 +131,7 @@ impl SemSet {
         check(unsafe { libc::semctl(self.id, 0, libc::SETALL, values.as_ptr()) }).map(drop)
     }
 
-    /// Size, mode and owner (`IPC_STAT`).
+    /// Key, size, mode and owner (`IPC_STAT`).
     pub fn stat(&self) -> io::Result<Stat> {
         let mut ds = MaybeUninit::<libc::semid_ds>::zeroed();
         // SAFETY: IPC_STAT writes one `semid_ds`.
@@ -137,6 +139,7 @@ impl SemSet {
         // SAFETY: zeroed, which is a valid `semid_ds`, and then filled by the kernel.
         let ds = unsafe { ds.assume_init() };
         Ok(Stat {
+            key: ds.sem_perm.__key,
             nsems: ds.sem_nsems as usize,
             mode: u32::from(ds.sem_perm.mode) & 0o777,
             uid: ds.sem_perm.uid,
