@@ -1,12 +1,11 @@
 //! Who holds which semaphore: undo lists seen from the semaphores.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io;
 
 use serde::Serialize;
 
+use crate::image::SavedSet;
 use crate::ipc_namespace::IpcNamespace;
-use crate::sysv::{SemSet, Stat};
 use crate::undo_list::{Task, UndoList};
 
 /// SEMVMX: the largest value of a semaphore.
@@ -78,7 +77,7 @@ pub fn holdings(lists: &[UndoList], all: &[UndoList]) -> Vec<Holding> {
                 comm: list.tasks.first().map_or(String::new(), |task: &Task| task.comm.clone()),
                 ipc_namespace: list.ipc_namespace,
                 semid,
-                key: set.map(|set| set.stat.key),
+                key: set.map(|set| set.key),
                 semaphore,
                 adjustment,
                 value,
@@ -98,23 +97,8 @@ fn adjustments(list: &UndoList) -> impl Iterator<Item = (i32, usize, i16)> {
     })
 }
 
-/// A set as it is now.
-#[derive(Clone, Debug)]
-pub(crate) struct SetNow {
-    pub(crate) stat: Stat,
-    pub(crate) values: Vec<u16>,
-}
-
-impl SetNow {
-    /// Looks at a set of the calling thread's IPC namespace.
-    pub(crate) fn read(semid: i32) -> io::Result<Self> {
-        let set = SemSet::from_id(semid);
-        Ok(Self { stat: set.stat()?, values: set.values()? })
-    }
-}
-
 /// The lists' sets by namespace and id, those that can be looked at.
-fn look(lists: &[UndoList]) -> BTreeMap<(u64, i32), SetNow> {
+fn look(lists: &[UndoList]) -> BTreeMap<(u64, i32), SavedSet> {
     let mut wanted: BTreeMap<u64, BTreeSet<i32>> = BTreeMap::new();
     for list in lists {
         wanted.entry(list.ipc_namespace).or_default().extend(list.adjustments.iter().map(|set| set.semid));
@@ -122,7 +106,9 @@ fn look(lists: &[UndoList]) -> BTreeMap<(u64, i32), SetNow> {
     let mut found = BTreeMap::new();
     for (inode, semids) in wanted {
         let Some(namespace) = IpcNamespace::find(inode) else { continue };
-        let read = || semids.iter().filter_map(|semid| Some((*semid, SetNow::read(*semid).ok()?))).collect::<Vec<_>>();
+        let read = || {
+            semids.iter().filter_map(|semid| Some((*semid, SavedSet::read(inode, *semid).ok()?))).collect::<Vec<_>>()
+        };
         let sets = namespace.run(read).unwrap_or_default();
         found.extend(sets.into_iter().map(|(semid, set)| ((inode, semid), set)));
     }

@@ -4,6 +4,7 @@
 //! semaphores when the process exits. [`source`] reads those lists, [`sysv`] makes the semaphore calls themselves.
 
 pub mod holding;
+pub mod image;
 pub mod ipc_namespace;
 pub mod proc;
 pub mod processes;

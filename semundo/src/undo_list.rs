@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What the end of an undo list will add to the semaphores of one set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Adjustments {
     /// The set.
     pub semid: i32,
@@ -13,6 +14,7 @@ pub struct Adjustments {
 
 /// A thread, in the numbers of the caller's pid namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Task {
     /// The process: its thread-group id.
     pub pid: i32,
@@ -24,6 +26,7 @@ pub struct Task {
 
 /// One undo list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct UndoList {
     /// The threads that share it, ascending; at least one. The adjustments are made when the last of them has exited.
     pub tasks: Vec<Task>,

@@ -81,7 +81,13 @@ mod tests {
     #[test]
     fn rows_of_one_list_are_one_list() {
         let row = |semid, pid, list, semadj: &[i16]| proc::Row { semid, pid, list, semadj: semadj.to_vec() };
-        let rows = vec![row(3, 7, 7, &[1]), row(3, 9, 7, &[1]), row(3, 9, 10, &[2]), row(5, 7, 7, &[0, 4]), row(5, 9, 7, &[0, 4])];
+        let rows = vec![
+            row(3, 7, 7, &[1]),
+            row(3, 9, 7, &[1]),
+            row(3, 9, 10, &[2]),
+            row(5, 7, 7, &[0, 4]),
+            row(5, 9, 7, &[0, 4]),
+        ];
         let lists = group(rows, 1);
         let told: Vec<_> = lists.iter().map(|list| (list.pids(), list.adjustments.len())).collect();
         assert_eq!(told, [(vec![7, 9], 2), (vec![9], 1)]);
