@@ -1,6 +1,8 @@
 //! The command line, from which help, completions and manual page are made.
 
-use clap::{Parser, Subcommand};
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 /// Show what the exit of processes will give back to System V semaphores.
@@ -39,6 +41,13 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show live who holds which semaphore
+    ///
+    /// One row a semaphore and undo list: the process (PID+N: N more share the list), its name, the set and its key, the
+    /// semaphore's number in the set, what the process's exit adds to it, its value now and then, and the other holders. New
+    /// rows, changed numbers and rows that are gone are marked +, * and - for a while; ? shows the keys. Where standard output
+    /// is no terminal, tables are printed.
+    Watch(WatchArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -46,6 +55,32 @@ pub enum Command {
     },
     /// Print the manual page
     Man,
+}
+
+/// What to watch and how.
+#[derive(Args)]
+pub struct WatchArgs {
+    /// Only the lists of these processes, in whatever IPC namespace they are
+    #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub pids: Vec<i32>,
+    /// The seconds from one reading to the next, at least 0.1
+    #[arg(long, short = 'n', value_name = "SECONDS", default_value = "1", value_parser = interval)]
+    pub interval: Duration,
+    /// Lists of all IPC namespaces, not only of one's own, with a column NS
+    #[arg(long)]
+    pub all: bool,
+    /// End after so many readings
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+}
+
+/// Seconds, from a tenth to a day.
+fn interval(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    if !(0.1..=86400.0).contains(&seconds) {
+        return Err("not from 0.1 to 86400 seconds".to_owned());
+    }
+    Ok(Duration::from_secs_f64(seconds))
 }
 
 #[cfg(test)]
@@ -56,5 +91,14 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn intervals() {
+        assert_eq!(interval("0.1"), Ok(Duration::from_millis(100)));
+        assert_eq!(interval("2"), Ok(Duration::from_secs(2)));
+        for wrong in ["0", "0.09", "-1", "x", "", "nan", "inf", "1e9"] {
+            assert!(interval(wrong).is_err(), "{wrong}");
+        }
     }
 }

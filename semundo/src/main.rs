@@ -2,6 +2,7 @@
 
 mod cli;
 mod print;
+mod watch;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -40,6 +41,11 @@ fn run(command: Command) -> Result<()> {
             rows.retain(|row| row.pid == pid);
             let rows = print::with_commands(rows);
             if json { print::json(&rows, &mut out)? } else { print::table(&rows, &mut out)? }
+        }
+        Command::Watch(arguments) => {
+            // It writes to the terminal by itself, from more than one thread.
+            drop(out);
+            return watch::run(&arguments);
         }
         Command::Completions { shell } => {
             // Into memory first: the generator panics where it cannot write.

@@ -33,7 +33,7 @@ pub fn with_commands(rows: Vec<Row>) -> Vec<Named> {
 }
 
 /// A process chooses its name: no control character of it may reach a terminal, and no blank may part it in two columns.
-fn printable(name: &str) -> String {
+pub fn printable(name: &str) -> String {
     name.chars().map(|c| if c.is_control() || c.is_whitespace() { '?' } else { c }).collect()
 }
 
