@@ -5,6 +5,7 @@
 
 pub mod holding;
 pub mod image;
+pub mod inject;
 pub mod ipc_namespace;
 pub mod proc;
 pub mod processes;

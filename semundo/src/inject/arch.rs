@@ -1,0 +1,41 @@
+//! What differs between processor architectures: registers, and how a system call is made. A file an architecture.
+
+#[cfg_attr(target_arch = "x86_64", path = "arch/x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "arch/aarch64.rs")]
+#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), path = "arch/other.rs")]
+mod own;
+
+use std::io;
+
+pub(super) use own::Registers;
+
+/// The registers of a stopped thread.
+pub(super) trait Arch: Sized {
+    /// Whether calls can be injected at all.
+    const SUPPORTED: bool = true;
+    /// The instruction that makes a system call.
+    const INSTRUCTION: &[u8];
+    /// Of what the address of an instruction is a multiple.
+    const ALIGNMENT: usize;
+    /// `AUDIT_ARCH_*`, by which seccomp filters know the architecture (`include/uapi/linux/audit.h`).
+    const AUDIT_ARCH: u32;
+
+    /// Those of a thread that the calling thread traces.
+    fn get(tid: i32) -> io::Result<Self>;
+
+    /// Sets those of a thread that the calling thread traces.
+    fn set(&self, tid: i32) -> io::Result<()>;
+
+    /// Whether the thread executes 64-bit code.
+    fn is_64_bit(&self) -> bool;
+
+    /// The same, but the next that is executed is a system call by the instruction at `at`.
+    fn calling(&self, at: u64, number: i64, args: [u64; 6]) -> Self;
+
+    /// What that call returned, if these are the registers after it: a negative errno for an error.
+    fn returned(&self, at: u64, number: i64) -> Option<i64>;
+
+    /// The same, but the call is restarted that a stop made fail with `EINTR`, unless a handler is run first; `None` where there is no such
+    /// call.
+    fn restarting(&self) -> Option<Self>;
+}
