@@ -12,7 +12,8 @@
 //! ],
 //! "lists": [
 //! {"tasks":[{"pid":841,"tid":841,"comm":"worker"}],"ipc_namespace":4026531839,"adjustments":[{"semid":3,"semadj":[1,-1]}]}
-//! ]
+//! ],
+//! "crc32": 3593538613
 //! }
 //! ```
 //!
@@ -21,6 +22,7 @@
 //! | `format`, `version` | tell that it is one, and of which form: this program reads version 1 |
 //! | `sets` | the sets that the lists name, ascending by namespace and id: `ipc_namespace` is the inode of `/proc/PID/ns/ipc`, `key` is 0 for `IPC_PRIVATE`, `mode` is the permission bits as a decimal number, `values` is what the semaphores were |
 //! | `lists` | the undo lists: `tasks` are the threads that shared it, by the pid namespace of who saved; `semadj` is one adjustment a semaphore |
+//! | `crc32` | CRC-32 (that of zlib) of the text from `"sets"` to the comma before `"crc32"`, as this program writes it; an image without this field is taken unverified, so who edits one by hand removes it |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -92,6 +94,16 @@ pub enum ParseError {
     /// Numbers that contradict each other.
     #[error("{0}")]
     Inconsistent(String),
+    /// Not what was written.
+    #[error(
+        "its checksum is {is}, not {told} as it says: it is damaged, or was edited (without the field \"crc32\" it is taken as it is)"
+    )]
+    Checksum {
+        /// The field's.
+        told: u32,
+        /// The content's.
+        is: u32,
+    },
 }
 
 /// What the file is read as first: it says what it is before the rest is looked at.
@@ -110,6 +122,7 @@ struct Body {
     _version: u32,
     sets: Vec<SavedSet>,
     lists: Vec<UndoList>,
+    crc32: Option<u32>,
 }
 
 impl Image {
@@ -127,16 +140,31 @@ impl Image {
             return Err(ParseError::Version(format!("version {} of {:?}", head.version, head.format)));
         }
         let body: Body = serde_json::from_slice(bytes)?;
-        Self::new(body.sets, body.lists)
+        let image = Self::new(body.sets, body.lists)?;
+        let is = crc32fast::hash(&image.content());
+        match body.crc32 {
+            Some(told) if told != is => Err(ParseError::Checksum { told, is }),
+            _ => Ok(image),
+        }
     }
 
     /// Writes it, so that [`parse`](Self::parse) reads it back.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        write!(out, "{{\n\"format\": \"{FORMAT}\",\n\"version\": {VERSION},\n\"sets\": [")?;
-        lines(&self.sets, out)?;
-        write!(out, "],\n\"lists\": [")?;
-        lines(&self.lists, out)?;
-        writeln!(out, "]\n}}")
+        let content = self.content();
+        write!(out, "{{\n\"format\": \"{FORMAT}\",\n\"version\": {VERSION},\n")?;
+        out.write_all(&content)?;
+        writeln!(out, ",\n\"crc32\": {}\n}}", crc32fast::hash(&content))
+    }
+
+    /// Sets and lists as they are written.
+    fn content(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        out.extend_from_slice(b"\"sets\": [");
+        lines(&self.sets, &mut out);
+        out.extend_from_slice(b"],\n\"lists\": [");
+        lines(&self.lists, &mut out);
+        out.push(b']');
+        out
     }
 
     /// The sets that the lists name.
@@ -204,12 +232,12 @@ impl Image {
 }
 
 /// Elements of an array, one a line.
-fn lines(items: &[impl Serialize], out: &mut impl Write) -> io::Result<()> {
+fn lines(items: &[impl Serialize], out: &mut Vec<u8>) {
     for (index, item) in items.iter().enumerate() {
-        out.write_all(if index == 0 { b"\n" } else { b",\n" })?;
-        serde_json::to_writer(&mut *out, item)?;
+        out.extend_from_slice(if index == 0 { b"\n" } else { b",\n" });
+        serde_json::to_writer(&mut *out, item).expect("memory can be written, and all keys are text");
     }
-    out.write_all(b"\n")
+    out.push(b'\n');
 }
 
 impl SavedSet {
@@ -219,5 +247,103 @@ impl SavedSet {
         let (stat, values) = (set.stat()?, set.values()?);
         let crate::sysv::Stat { key, nsems, mode, uid, gid } = stat;
         Ok(Self { ipc_namespace, semid, key, nsems, mode, uid, gid, values })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::undo_list::{Adjustments, Task};
+
+    fn image() -> (Image, Vec<u8>) {
+        let set = |semid, values: &[u16]| SavedSet {
+            ipc_namespace: 4026531839,
+            semid,
+            key: -5,
+            nsems: values.len(),
+            mode: 0o600,
+            uid: 0,
+            gid: 1000,
+            values: values.to_vec(),
+        };
+        let list = |tid, adjustments| UndoList {
+            tasks: vec![Task { pid: 7, tid, comm: "a \"b\u{1b}".to_owned() }],
+            ipc_namespace: 4026531839,
+            adjustments,
+        };
+        let adjustments = |semid, semadj: &[i16]| Adjustments { semid, semadj: semadj.to_vec() };
+        let lists = vec![
+            list(7, vec![adjustments(3, &[1, -32768]), adjustments(8, &[0])]),
+            list(9, vec![adjustments(3, &[-1, 32767])]),
+        ];
+        let image = Image::new(vec![set(3, &[5, 32767]), set(8, &[0])], lists).unwrap();
+        let mut bytes = Vec::new();
+        image.write(&mut bytes).unwrap();
+        (image, bytes)
+    }
+
+    #[test]
+    fn every_shorter_text_is_an_error() {
+        let (image, bytes) = image();
+        assert_eq!(Image::parse(&bytes).unwrap(), image);
+        let whole = bytes.trim_ascii_end().len();
+        for length in 0..whole {
+            assert!(Image::parse(&bytes[..length]).is_err(), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_is_an_error_or_changes_nothing() {
+        let (image, bytes) = image();
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(parsed) = Image::parse(&flipped) {
+                assert_eq!(parsed, image, "bit {bit}");
+            }
+        }
+    }
+
+    /// What `Image::parse` says of the image with a part replaced, and without its checksum.
+    fn error_of(from: &str, to: &str) -> String {
+        let text = String::from_utf8(image().1).unwrap();
+        let text = text[..text.find(",\n\"crc32\"").unwrap()].to_owned() + "}";
+        assert!(Image::parse(text.as_bytes()).is_ok() && text.contains(from));
+        Image::parse(text.replacen(from, to, 1).as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn errors_name_what_and_where() {
+        for (from, to, says) in [
+            ("semundo image", "criu image", "this is version 1 of \"criu image\""),
+            ("\"version\": 1", "\"version\": 2", "this is version 2 of"),
+            ("[5,32767]", "[5,32768]", "set 3: no semaphore has the value 32768"),
+            ("[5,32767]", "[5]", "set 3: 1 values of 2 semaphores"),
+            ("[5,32767]", "[5,-1]", "line 5"),
+            ("\"nsems\":2", "\"nsems\":18446744073709551615", "set 3: 2 values of 18446744073709551615"),
+            ("\"semid\":8", "\"semid\":2", "not in ascending order"),
+            ("\"semid\":8", "\"semid\":3", "not in ascending order"),
+            ("[1,-32768]", "[1,-32769]", "line 9"),
+            ("[1,-32768]", "[1]", "list of thread 7, set 3: 1 adjustments"),
+            (
+                "{\"semid\":8,\"semadj\":[0]}",
+                "{\"semid\":3,\"semadj\":[0,0]}",
+                "list of thread 7, set 3: 2 adjustments, out of order",
+            ),
+            (",{\"semid\":8,\"semadj\":[0]}", "", "set 8 is of no list"),
+            ("\"tid\":9", "\"tid\":7", "thread 7 of process 7"),
+            ("\"tid\":9", "\"tid\":0", "thread 0 of process 7"),
+            ("\"key\":-5", "\"key\":-5,\"more\":1", "unknown field `more`"),
+            ("\"uid\":0,", "", "missing field `uid`"),
+        ] {
+            let error = error_of(from, to);
+            assert!(error.contains(says), "{from} -> {to}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_was_edited_is_told() {
+        let text = String::from_utf8(image().1).unwrap().replacen("[1,-32768]", "[2,-32768]", 1);
+        assert!(Image::parse(text.as_bytes()).unwrap_err().to_string().contains("edited"));
     }
 }
