@@ -9,6 +9,8 @@ pub mod inject;
 pub mod ipc_namespace;
 pub mod proc;
 pub mod processes;
+pub mod restore;
+pub mod save;
 pub mod source;
 pub mod sysv;
 pub mod undo_list;

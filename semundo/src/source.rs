@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 
 use crate::proc;
-use crate::undo_list::UndoList;
+use crate::undo_list::{self, Adjustments, UndoList};
 
 /// Which processes' undo lists are wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Select {
     }
 
     /// [`Error::NoProcess`] where a selected process does not exist.
-    fn check(&self) -> Result<(), Error> {
+    pub fn check(&self) -> Result<(), Error> {
         match self {
             Self::All => Ok(()),
             Self::Pids(pids) => {
@@ -102,6 +102,13 @@ pub fn open() -> Result<Box<dyn Source>, Error> {
         }
     }
     Err(Error::NoSource(reasons))
+}
+
+/// The undo list of the calling process, or of its first thread that has one.
+pub fn own_list(source: &dyn Source) -> Result<Vec<Adjustments>, Error> {
+    let pid = std::process::id() as i32;
+    let lists = source.read(&Select::Pids(vec![pid]))?;
+    Ok(undo_list::of_process(&lists, pid).map(|list| list.adjustments.clone()).unwrap_or_default())
 }
 
 /// Why undo lists could not be read.

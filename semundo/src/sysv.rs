@@ -44,6 +44,12 @@ impl Op {
     }
 }
 
+impl From<semundo_core::plan::Op> for Op {
+    fn from(op: semundo_core::plan::Op) -> Op {
+        Op(libc::sembuf { sem_num: op.semaphore(), sem_op: op.amount(), sem_flg: op.flags() })
+    }
+}
+
 /// What `IPC_STAT` says of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
@@ -102,6 +108,13 @@ impl SemSet {
     pub fn get_value(&self, index: u16) -> io::Result<u16> {
         // SAFETY: GETVAL takes no fourth argument.
         check(unsafe { libc::semctl(self.id, index.into(), libc::GETVAL) }).map(|value| value as u16)
+    }
+
+    /// How many calls wait for a larger value of a semaphore, and how many for zero (`GETNCNT`, `GETZCNT`).
+    pub fn waiters(&self, index: u16) -> io::Result<(u32, u32)> {
+        // SAFETY: GETNCNT and GETZCNT take no fourth argument.
+        let count = |command| check(unsafe { libc::semctl(self.id, index.into(), command) }).map(|count| count as u32);
+        Ok((count(libc::GETNCNT)?, count(libc::GETZCNT)?))
     }
 
     /// Sets one semaphore and clears every process's adjustment of it (`SETVAL`).

@@ -50,3 +50,15 @@ impl UndoList {
         found.map_or(&[], |index| &self.adjustments[index].semadj)
     }
 }
+
+/// The list that a thread has.
+pub fn of_thread(lists: &[UndoList], tid: i32) -> Option<&UndoList> {
+    lists.iter().find(|list| list.tasks.iter().any(|task| task.tid == tid))
+}
+
+/// The list of a process: that of its first thread that has one. Its threads share one, unless it was made otherwise (`clone(2)`
+/// without `CLONE_SYSVSEM`, `unshare(2)`).
+pub fn of_process(lists: &[UndoList], pid: i32) -> Option<&UndoList> {
+    let first = |list: &UndoList| list.tasks.iter().filter(|task| task.pid == pid).map(|task| task.tid).min();
+    lists.iter().filter_map(|list| Some((first(list)?, list))).min_by_key(|(tid, _)| *tid).map(|(_, list)| list)
+}

@@ -1,0 +1,150 @@
+//! The plan's calls, made one after the other; and taken back.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use semundo_core::plan::{Op, Plan, SEMOPM, advance};
+
+use crate::inject;
+use crate::sysv::SemSet;
+
+/// How often a call is planned anew because somebody changed a value meanwhile.
+const ATTEMPTS: u32 = 1_000;
+
+/// Whose undo list it is: who makes the calls.
+pub(super) trait Target {
+    /// The errno of the call, or why it could not be made.
+    fn semop(&mut self, semid: i32, ops: &[Op]) -> Result<io::Result<()>, inject::Error>;
+}
+
+/// What is to be changed in one set.
+pub(super) struct Change {
+    pub(super) semid: i32,
+    before: Vec<i16>,
+    now: Vec<i16>,
+    wanted: Vec<i16>,
+}
+
+impl Change {
+    pub(super) fn new(semid: i32, now: Vec<i16>, wanted: Vec<i16>) -> Self {
+        Self { semid, before: now.clone(), now, wanted }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.now == self.wanted
+    }
+}
+
+/// How applying ended.
+pub(super) enum Ended {
+    /// All changes are made, by so many calls.
+    All(usize),
+    /// A call failed.
+    Failed(Failed),
+}
+
+/// The call that failed.
+pub(super) struct Failed {
+    pub(super) semid: i32,
+    pub(super) error: CallError,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "set {}: {}", self.semid, self.error)
+    }
+}
+
+/// Why a call failed.
+pub(super) enum CallError {
+    Errno(io::Error),
+    Inject(inject::Error),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Errno(error) => error.fmt(f),
+            Self::Inject(error) => error.fmt(f),
+        }
+    }
+}
+
+/// Makes all changes, set after set, until one fails.
+pub(super) fn apply(target: &mut dyn Target, changes: &mut [Change]) -> Ended {
+    let mut calls = 0;
+    for change in changes {
+        let Change { semid, now, wanted, .. } = change;
+        match bring(target, *semid, now, wanted) {
+            Ok(made) => calls += made,
+            Err(error) => return Ended::Failed(Failed { semid: *semid, error }),
+        }
+    }
+    Ended::All(calls)
+}
+
+/// Takes back what was changed, the last first. The sets that could not be, and why the first of them.
+pub(super) fn roll_back(target: &mut dyn Target, changes: &mut [Change]) -> Result<(), (Vec<i32>, CallError)> {
+    let (mut left, mut why) = (Vec::new(), None);
+    for change in changes.iter_mut().rev() {
+        let Change { semid, before, now, .. } = change;
+        if let Err(error) = bring(target, *semid, now, before) {
+            left.push(*semid);
+            why.get_or_insert(error);
+        }
+    }
+    why.map_or(Ok(()), |why| Err((left, why)))
+}
+
+/// How many calls the changes take, if no value changes meanwhile.
+pub(super) fn count(changes: &[Change]) -> Result<usize, (i32, io::Error)> {
+    let mut buffer = buffer();
+    let mut calls = 0;
+    for Change { semid, now, wanted, .. } in changes {
+        let values = SemSet::from_id(*semid).values().map_err(|error| (*semid, error))?;
+        let plan = Plan::new(now, wanted, &values, &mut buffer).map_err(|error| (*semid, io::Error::other(error)))?;
+        calls += plan.calls();
+    }
+    Ok(calls)
+}
+
+/// Brings a set's adjustments from `now` to `wanted`; `now` is what they are, also after an error.
+fn bring(target: &mut dyn Target, semid: i32, now: &mut [i16], wanted: &[i16]) -> Result<usize, CallError> {
+    let (mut buffer, mut calls, mut attempt) = (buffer(), 0, 0);
+    while *now != *wanted {
+        let values = SemSet::from_id(semid).values().map_err(CallError::Errno)?;
+        let planned_from = now.to_vec();
+        let mut plan = Plan::new(&planned_from, wanted, &values, &mut buffer)
+            .map_err(|error| CallError::Errno(io::Error::other(error)))?;
+        while let Some(ops) = plan.next_call() {
+            match target.semop(semid, ops).map_err(CallError::Inject)? {
+                Ok(()) => {
+                    calls += 1;
+                    advance(now, ops);
+                }
+                // A value is not what it was any more: the call changed nothing, and is planned again.
+                Err(error) if is_transient(&error) && attempt < ATTEMPTS => {
+                    attempt += 1;
+                    thread::sleep(Duration::from_micros(u64::from(attempt)));
+                    break;
+                }
+                Err(error) => return Err(CallError::Errno(error)),
+            }
+        }
+    }
+    Ok(calls)
+}
+
+fn is_transient(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::ERANGE))
+}
+
+/// As long as a call may be: the third number of `/proc/sys/kernel/sem`, in the calling thread's IPC namespace.
+fn buffer() -> Vec<Op> {
+    let limits = fs::read_to_string("/proc/sys/kernel/sem").unwrap_or_default();
+    let semopm = limits.split_ascii_whitespace().nth(2).and_then(|number| number.parse().ok()).unwrap_or(SEMOPM);
+    vec![Op::default(); semopm.clamp(2, 1 << 16)]
+}
