@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use nix::unistd::getpid;
 use semundo::sysv::{Op, SemSet};
+use serde_json::json;
 
 use super::{Test, test};
 use crate::process::Child;
@@ -27,13 +28,22 @@ fn ls_and_show() -> Result<()> {
     set.op(&[Op::new(1, 4).undo()])?;
     let (id, pid) = (set.id(), getpid().as_raw());
     let rows: serde_json::Value = serde_json::from_str(&semundo(&["ls", "--json"])?)?;
-    let want = serde_json::json!([{"semid": id, "pid": pid, "list": pid, "command": "vmtest", "semadj": [0, -4]}]);
-    ensure!(rows == want, "ls --json prints {rows}");
-    let table = semundo(&["ls"])?;
-    let fields: Vec<&str> = table.lines().last().unwrap_or_default().split_ascii_whitespace().collect();
+    let row = &rows[0];
+    let told = (&row["pids"], &row["comm"], &row["semid"], &row["semaphore"], &row["adjustment"], &row["value_after"]);
+    let want = [json!([pid]), json!("vmtest"), json!(id), json!(1), json!(-4), json!(0)];
+    let [pids, comm, semid, semaphore, adjustment, after] = &want;
+    ensure!(told == (pids, comm, semid, semaphore, adjustment, after) && rows[1].is_null(), "ls --json prints {rows}");
     let (id, pid) = (id.to_string(), pid.to_string());
-    ensure!(fields == [&id, &pid, &pid, "vmtest", "0", "-4"], "ls prints {table}");
-    ensure!(semundo(&["show", &pid])?.contains(" 0 -4\n"), "show PID");
+    for source in [&[][..], &["--source", "module"], &["--source", "bpf"]] {
+        let table = semundo(&[source, &["ls"]].concat())?;
+        let fields: Vec<&str> = table.lines().last().unwrap_or_default().split_ascii_whitespace().collect();
+        ensure!(
+            fields == [&pid, "vmtest", &id, "0x00000000", "1", "-4", "4", "0", "-"],
+            "{source:?} ls prints {table}"
+        );
+        let text = semundo(&[source, &["show", &pid]].concat())?;
+        ensure!(text == format!("{id} 0 -4\n"), "{source:?} show PID prints {text}");
+    }
     // A fresh process has no list, unless it was made by an exec of a process that has one.
     ensure!(semundo(&["show"])?.is_empty(), "a process without a list shows one");
     let (mut output, input) = std::io::pipe()?;

@@ -8,8 +8,8 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Cell, Clear, Paragraph, Row as TableRow, Table};
 
-use super::columns::{Column, width};
 use super::model::{Model, Row, clock};
+use crate::columns::{Column, width};
 
 /// What the keys do, and what the signs before rows mean.
 const HELP: [(&str, &str); 9] = [
@@ -181,7 +181,7 @@ fn draw_help(frame: &mut Frame) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::model::tests::holding;
+    use crate::columns::tests::holding;
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
     use ratatui::buffer::Buffer;

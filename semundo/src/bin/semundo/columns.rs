@@ -143,9 +143,24 @@ fn others(pids: &[i32]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
-    use crate::watch::model::tests::holding;
+
+    /// One of a process `pid` in semaphore 0 of set `semid`, whose value is 5.
+    pub fn holding(pid: i32, semid: i32, adjustment: i16) -> Holding {
+        Holding {
+            pids: vec![pid],
+            comm: "some".into(),
+            ipc_namespace: 1,
+            semid,
+            key: Some(77),
+            semaphore: 0,
+            adjustment,
+            value: Some(5),
+            value_after: Some((5 + adjustment).cast_unsigned()),
+            others: vec![],
+        }
+    }
 
     #[test]
     fn cells() {

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use semundo::holding::Holding;
 
-use super::columns::Column;
+use crate::columns::Column;
 
 /// A new row and a changed number stay marked for so many readings.
 const MARKED: u8 = 3;
@@ -273,25 +273,10 @@ pub fn clock(at: SystemTime) -> String {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::*;
+    use crate::columns::tests::holding;
     use std::time::Duration;
-
-    /// One of a process `pid` in semaphore 0 of set `semid`, whose value is 5.
-    pub fn holding(pid: i32, semid: i32, adjustment: i16) -> Holding {
-        Holding {
-            pids: vec![pid],
-            comm: "some".into(),
-            ipc_namespace: 1,
-            semid,
-            key: Some(77),
-            semaphore: 0,
-            adjustment,
-            value: Some(5),
-            value_after: Some((5 + adjustment).cast_unsigned()),
-            others: vec![],
-        }
-    }
 
     fn model(readings: &[&[Holding]]) -> Model {
         let mut model = Model::default();

@@ -1,12 +1,9 @@
-//! What the view shows, read from a source of undo lists.
+//! Who holds what, read from a source of undo lists.
 
 use anyhow::Result;
 use semundo::holding::{Holding, holdings};
 use semundo::ipc_namespace::IpcNamespace;
-use semundo::source::{self, Error};
-use semundo::{Select, Source, UndoList, processes};
-
-use crate::cli::WatchArgs;
+use semundo::{Select, Source, UndoList};
 
 /// Reads the holdings that were asked for.
 pub struct Reader {
@@ -17,17 +14,10 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens the first source that works. An error also where a process that was asked for does not exist.
-    pub fn open(arguments: &WatchArgs) -> Result<Self> {
-        if let Some(pid) = arguments.pids.iter().find(|pid| processes::threads(**pid).is_empty()) {
-            return Err(Error::NoProcess(*pid).into());
-        }
-        Ok(Self {
-            source: source::open()?,
-            pids: arguments.pids.clone(),
-            all: arguments.all,
-            own_namespace: IpcNamespace::own()?.inode(),
-        })
+    /// Of these processes, else of all in the own IPC namespace or everywhere. An error where a process that was asked for does not exist.
+    pub fn new(source: Box<dyn Source>, pids: &[i32], all: bool) -> Result<Self> {
+        Select::Pids(pids.to_vec()).check()?;
+        Ok(Self { source, pids: pids.to_vec(), all, own_namespace: IpcNamespace::own()?.inode() })
     }
 
     /// The source's name.

@@ -2,10 +2,8 @@
 //!
 //! Keys, signals and readings come from a thread each, as events of one channel, so that a slow reading holds up no key.
 
-mod columns;
 mod model;
 mod plain;
-mod reading;
 mod view;
 
 use std::env;
@@ -21,19 +19,22 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{SigSet, Signal, raise};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use semundo::Source;
 use semundo::holding::Holding;
 
-use crate::cli::WatchArgs;
+use crate::cli::Watch;
+use crate::print;
+use crate::reading::Reader;
 use model::Model;
-use reading::Reader;
+
 use view::View;
 
 /// Shows the view until it is quit, or prints tables where there is no terminal that could show it.
-pub fn run(arguments: &WatchArgs) -> Result<()> {
-    let reader = Reader::open(arguments)?;
+pub fn run(arguments: &Watch, source: Box<dyn Source>) -> Result<()> {
+    let reader = Reader::new(source, &arguments.pids, arguments.all)?;
     let is_dumb = env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
     if is_dumb || !io::stdout().is_terminal() {
-        return plain::run(&reader, arguments, &mut io::BufWriter::new(io::stdout().lock()));
+        return plain::run(&reader, arguments, &mut print::stdout());
     }
     let signals = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]);
     signals.thread_block()?; // The threads that are made from here on inherit it.
@@ -81,7 +82,7 @@ impl Drop for Screen {
 }
 
 /// Returns the signal that ended it, if one did.
-fn full_screen(reader: &Reader, arguments: &WatchArgs, signals: SigSet) -> Result<Option<Signal>> {
+fn full_screen(reader: &Reader, arguments: &Watch, signals: SigSet) -> Result<Option<Signal>> {
     let (sender, events) = mpsc::channel();
     let (requests, requested) = mpsc::channel();
     let mut screen = Screen::open()?;
@@ -97,7 +98,7 @@ fn full_screen(reader: &Reader, arguments: &WatchArgs, signals: SigSet) -> Resul
                 }
             }
         });
-        let ended_by = Watch::new(reader, arguments, requests).run(&mut screen, &events);
+        let ended_by = Session::new(reader, arguments, requests).run(&mut screen, &events);
         drop(screen);
         ended_by
     })
@@ -131,9 +132,9 @@ fn spawn_keys(sender: Sender<Event>) {
 }
 
 /// The view at work.
-struct Watch<'a> {
+struct Session<'a> {
     reader: &'a Reader,
-    arguments: &'a WatchArgs,
+    arguments: &'a Watch,
     model: Model,
     view: View,
     requests: Sender<()>,
@@ -141,8 +142,8 @@ struct Watch<'a> {
     next: Option<Instant>,
 }
 
-impl<'a> Watch<'a> {
-    fn new(reader: &'a Reader, arguments: &'a WatchArgs, requests: Sender<()>) -> Self {
+impl<'a> Session<'a> {
+    fn new(reader: &'a Reader, arguments: &'a Watch, requests: Sender<()>) -> Self {
         let view = View {
             source: reader.source(),
             interval: arguments.interval,
