@@ -16,6 +16,12 @@ pub const FOR_VMS: &[&str] = &["mmdebstrap", "qemu-system-x86", "busybox-static"
 /// The packages that the C peers of `benches` are built with.
 pub const FOR_PEERS: &[&str] = &["gcc", "libc6-dev", "liburcu-dev"];
 
+/// The packages that libFuzzer is built with.
+pub const FOR_FUZZERS: &[&str] = &["g++", "libc6-dev"];
+
+/// Programs that use SEM_UNDO, and what builds those that Debian does not have.
+pub const FOR_PROGRAMS: &[&str] = &["php-cli", "python3-venv", "python3-dev", "gcc", "libc6-dev"];
+
 /// Installs what is missing, or says which one command would.
 pub fn ensure(packages: &[&str]) -> Result<()> {
     let missing: Vec<_> = packages.iter().filter(|p| !installed(p)).collect();

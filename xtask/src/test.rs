@@ -17,8 +17,8 @@ const SHOWN_LINES: usize = 300;
 /// What `test` takes.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Steps: fmt, clippy, clippy-no-default-features, doc, host-tests, loom, loom-self-check, litmus,
-litmus-self-check, torture, torture-self-check, miri, miri-self-check, thread-sanitizer,
+Steps: fmt, clippy, clippy-no-default-features, doc, host-tests, programs, fuzz, loom,
+loom-self-check, litmus, litmus-self-check, torture, torture-self-check, miri, miri-self-check, thread-sanitizer,
 thread-sanitizer-self-check, bpf-object, no-std, minimum-rust, module, module-wrong-layout, vm-suite,
 vm-command.
 A self-check breaks rcu-core and demands that the step before it sees that. miri and

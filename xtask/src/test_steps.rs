@@ -15,8 +15,10 @@ use crate::bpf;
 use crate::cache;
 use crate::chroot::{Bind, Chroot};
 use crate::command;
+use crate::fuzz;
 use crate::guest;
 use crate::kernel::{self, Layout};
+use crate::programs;
 use crate::progress::Step;
 use crate::qemu::{Outputs, Sink};
 use crate::suite::Suite;
@@ -54,7 +56,7 @@ pub const STEPS: &[TestStep] = &[
         name: "clippy",
         work: |log| {
             let all = ["clippy", "--workspace", "--all-targets", "--all-features"];
-            with_peers(log, &[&all[..], &["--", "-D", "warnings"]].concat())
+            with_all_features(log, &[&all[..], &["--", "-D", "warnings"]].concat())
         },
     },
     TestStep {
@@ -64,11 +66,16 @@ pub const STEPS: &[TestStep] = &[
             log.cargo(&[&["clippy"], CORES, rest].concat())
         },
     },
-    TestStep { name: "doc", work: |log| with_peers(log, &["doc", "--no-deps", "--workspace", "--all-features"]) },
+    TestStep {
+        name: "doc",
+        work: |log| with_all_features(log, &["doc", "--no-deps", "--workspace", "--all-features"]),
+    },
     TestStep {
         name: "host-tests",
-        work: |log| with_peers(log, &["test", "--workspace", "--all-features", "--no-fail-fast"]),
+        work: |log| with_all_features(log, &["test", "--workspace", "--all-features", "--no-fail-fast"]),
     },
+    TestStep { name: "programs", work: programs::run },
+    TestStep { name: "fuzz", work: fuzz::run },
     TestStep { name: "loom", work: proof::loom },
     TestStep { name: "loom-self-check", work: proof::loom_self_check },
     TestStep { name: "litmus", work: proof::litmus },
@@ -152,9 +159,10 @@ impl Write for Printed<'_> {
     }
 }
 
-/// Cargo with the features of all packages, one of which wants C libraries.
-fn with_peers(log: &mut Log, arguments: &[&str]) -> Result<Ran> {
+/// Cargo with the features of all packages, one of which wants C libraries and one a C++ compiler.
+fn with_all_features(log: &mut Log, arguments: &[&str]) -> Result<Ran> {
     apt::ensure(apt::FOR_PEERS)?;
+    apt::ensure(apt::FOR_FUZZERS)?;
     log.cargo(arguments)
 }
 
