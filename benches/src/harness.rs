@@ -14,6 +14,8 @@ const SPARE: usize = 11;
 /// One line of the report.
 #[derive(Debug)]
 pub struct Measurement {
+    /// The benchmark group.
+    pub group: &'static str,
     /// What was measured.
     pub case: &'static str,
     /// Who did it.
@@ -29,11 +31,11 @@ pub struct Measurement {
 impl Measurement {
     /// The line, as JSON.
     pub fn json(&self) -> String {
-        let Self { case, engine, threads, unit, runs } = self;
+        let Self { group, case, engine, threads, unit, runs } = self;
         let at = |at: usize| (runs[at] * 1000.0).round() / 1000.0;
         let (median, min, max) = (at(runs.len() / 2), at(0), at(runs.len() - 1));
         format!(
-            r#"{{"group":"rcu","case":"{case}","engine":"{engine}","threads":{threads},"unit":"{unit}","median":{median},"min":{min},"max":{max},"runs":{}}}"#,
+            r#"{{"group":"{group}","case":"{case}","engine":"{engine}","threads":{threads},"unit":"{unit}","median":{median},"min":{min},"max":{max},"runs":{}}}"#,
             runs.len()
         )
     }
@@ -65,7 +67,7 @@ pub fn interleave<T>(
             return None;
         }
         runs.sort_by(f64::total_cmp);
-        Some(Measurement { case, engine: engine.name, threads, unit, runs })
+        Some(Measurement { group: "rcu", case, engine: engine.name, threads, unit, runs })
     });
     all.collect()
 }

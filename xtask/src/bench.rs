@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: runs benchmark groups and writes their report.
 
 mod rcu;
+mod source;
 
 use std::fs;
 use std::process::ExitCode;
@@ -20,7 +21,7 @@ use crate::vm::Boot;
 /// What `bench` takes.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Groups: kernel-read, rcu.
+Groups: kernel-read, rcu, source.
 Bars that are not met are shown, and do not make it fail.")]
 pub struct Args {
     /// The groups to run [default: all]
@@ -46,6 +47,7 @@ const GROUPS: &[Group] = &[
         },
     },
     Group { name: "rcu", measure: rcu::measure, bars: rcu::bars },
+    Group { name: "source", measure: source::measure, bars: source::bars },
 ];
 
 /// Runs the groups, writes the two files and prints the two tables.
