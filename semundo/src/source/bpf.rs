@@ -8,7 +8,7 @@
 mod record;
 mod unavailable;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::io::Read;
 use std::sync::{Mutex, PoisonError};
@@ -81,24 +81,22 @@ impl Source for Bpf {
             let only = if lists.len() == 1 { lists.first().copied() } else { None };
             let after = loaded.run(Wanted::Entries { only })?;
             if after.torn == 0 {
-                return Ok(join(&before, after, &lists));
+                return Ok(join(&before, after, select));
             }
         }
         Err(Error::Unavailable(format!("undo lists changed too often to be read: {ATTEMPTS} attempts")))
     }
 }
 
-/// The lists whose entries and tasks were told, and that some task had before as well.
-fn join(before: &[TaskRecord], after: Told, wanted: &BTreeSet<u64>) -> Vec<UndoList> {
+/// The lists whose entries were told, with those tasks that had the same one before as well: what a task has that came meanwhile
+/// may be another list, which got the address of one that has ended.
+fn join(before: &[TaskRecord], after: Told, select: &Select) -> Vec<UndoList> {
     let before: BTreeSet<_> = before.iter().map(TaskRecord::identity).collect();
-    let confirmed: BTreeSet<u64> =
-        after.tasks.iter().filter(|task| before.contains(&task.identity())).map(|task| task.list).collect();
     let mut lists: BTreeMap<u64, UndoList> = BTreeMap::new();
-    for TaskRecord { list, task, ipc_namespace, .. } in after.tasks {
-        if wanted.contains(&list) && confirmed.contains(&list) {
-            let empty = || UndoList { tasks: Vec::new(), ipc_namespace, adjustments: Vec::new() };
-            lists.entry(list).or_insert_with(empty).tasks.push(task);
-        }
+    for record in after.tasks.into_iter().filter(|record| before.contains(&record.identity())) {
+        let ipc_namespace = record.ipc_namespace;
+        let empty = || UndoList { tasks: Vec::new(), ipc_namespace, adjustments: Vec::new() };
+        lists.entry(record.list).or_insert_with(empty).tasks.push(record.task);
     }
     for ((list, semid), semadj) in after.entries {
         if let Some(list) = lists.get_mut(&list)
@@ -108,6 +106,7 @@ fn join(before: &[TaskRecord], after: Told, wanted: &BTreeSet<u64>) -> Vec<UndoL
         }
     }
     let mut lists: Vec<_> = lists.into_values().filter(|list| !list.adjustments.is_empty()).collect();
+    lists.retain(|list| list.tasks.iter().any(|task| select.takes(task.pid)));
     for list in &mut lists {
         list.tasks.sort_unstable();
         list.tasks.dedup();
@@ -128,6 +127,8 @@ enum Wanted {
 #[derive(Default)]
 struct Told {
     tasks: Vec<TaskRecord>,
+    /// Those of the tasks.
+    lists: HashSet<u64>,
     /// By list and set: an entry may be told more than once.
     entries: HashMap<(u64, i32), Vec<i16>>,
     /// Sets that may lack entries.
@@ -203,7 +204,13 @@ fn program(ebpf: &mut Ebpf) -> &mut Iter {
 impl Told {
     fn add(&mut self, record: Record<'_>) {
         match record {
-            Record::Task(task) => self.tasks.push(task),
+            Record::Task(task) => {
+                self.lists.insert(task.list);
+                self.tasks.push(task);
+            }
+            // A task comes after all entries of its IPC namespace. So this is of another one, where a list got the address of one that
+            // has ended since.
+            Record::Entry(part) if self.lists.contains(&part.list) => {}
             Record::Entry(part) => {
                 let semadj = self.entries.entry((part.list, part.semid)).or_insert_with(|| vec![0; part.nsems]);
                 for (to, from) in semadj.iter_mut().skip(part.first).zip(part.semadj()) {
