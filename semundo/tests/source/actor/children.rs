@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::process;
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
@@ -39,22 +40,44 @@ pub(super) fn go_on(flags: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// Some children that take from one set each, which is told by their number, and exit.
-pub(super) fn come_and_go(semids: &[i32]) {
-    const CHILDREN: usize = 4;
-    for _ in 0..CHILDREN {
+/// Children that give to one set each, which is told by their number, and exit after a while.
+pub(super) struct Fleeting {
+    semids: Vec<i32>,
+    stay: Duration,
+    alive: usize,
+}
+
+impl Fleeting {
+    pub(super) fn new(semids: Vec<i32>, stay: Duration) -> Self {
+        Self { semids, stay, alive: 0 }
+    }
+
+    /// Lets one more come, and waits for one where there are many.
+    pub(super) fn next(&mut self) {
         if clone(0).expect("it is below the limit of processes") == 0 {
-            let index = process::id() as usize % semids.len();
-            let took = perform::hold(&[Hold { semid: semids[index], by: vec![(0, index as i16 + 1)] }]);
-            for _ in 0..20 {
-                thread::yield_now();
-            }
+            let index = process::id() as usize % self.semids.len();
+            let took = perform::hold(&[Hold { semid: self.semids[index], by: vec![(0, -1 - index as i16)] }]);
+            thread::sleep(self.stay);
             exit(took.is_err().into());
         }
+        self.alive += 1;
+        if self.alive == 16 {
+            self.wait();
+        }
     }
-    for _ in 0..CHILDREN {
+
+    fn wait(&mut self) {
         let ended = wait();
         assert!(matches!(ended, Ok(WaitStatus::Exited(_, 0))), "{ended:?}");
+        self.alive -= 1;
+    }
+}
+
+impl Drop for Fleeting {
+    fn drop(&mut self) {
+        while self.alive > 0 {
+            self.wait();
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a test tells an actor to do.
 
+use std::time::Duration;
+
 use semundo::Adjustments;
 use serde::{Deserialize, Serialize};
 
@@ -36,8 +38,11 @@ pub enum Command {
     Exec,
     /// Until the next command, change the adjustment of each set's second semaphore between 0 and 1.
     Toggle(Vec<i32>),
-    /// Until the next command, have children that each take `index + 1` from the set at index `pid % sets.len()`, and exit.
-    Fleeting(Vec<i32>),
+    /// Until the next command, have children that come, give `index + 1` to the set at index `pid % semids.len()`, stay for a while,
+    /// and exit.
+    FleetingChildren { semids: Vec<i32>, stay: Duration },
+    /// Until the next command, give one to each set and leave the undo list with that.
+    FleetingLists(Vec<i32>),
     /// Until the next command, make and remove sets.
     FleetingSets,
     /// End what goes on until the next command.

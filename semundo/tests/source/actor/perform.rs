@@ -17,7 +17,7 @@ use semundo::sysv::{Op, SemSet};
 use semundo::{Select, Source};
 use serde_json::{Value, json};
 
-use super::children;
+use super::children::{self, Fleeting};
 use super::command::{Command, Hold};
 
 /// The environment variable that makes the test program an actor.
@@ -69,7 +69,19 @@ fn serve(mut threads: Threads) -> ! {
                     }
                 }
             }),
-            Command::Fleeting(semids) => until_told(|| children::come_and_go(&semids)),
+            Command::FleetingChildren { semids, stay } => {
+                let mut children = Fleeting::new(semids, stay);
+                until_told(|| children.next());
+            }
+            Command::FleetingLists(semids) => {
+                let holds: Vec<_> = semids.into_iter().map(|semid| Hold { semid, by: vec![(0, -1)] }).collect();
+                until_told(|| {
+                    hold(&holds).expect("the sets are there");
+                    // Others are to come first in the sets by then.
+                    thread::yield_now();
+                    unshare(CloneFlags::CLONE_SYSVSEM).expect("root may");
+                });
+            }
             Command::FleetingSets => until_told(|| {
                 let sets: Vec<_> = (0..100).map(|_| SemSet::create(1, 0o600).expect("it is below SEMMNI")).collect();
                 sets.iter().for_each(|set| set.remove().expect("it is our own"));
@@ -158,7 +170,8 @@ fn perform(command: Command) -> Reply {
         | Command::On(..)
         | Command::EndFirstThread
         | Command::Toggle(_)
-        | Command::Fleeting(_)
+        | Command::FleetingChildren { .. }
+        | Command::FleetingLists(_)
         | Command::FleetingSets => unreachable!("`serve` does that"),
     })
 }
