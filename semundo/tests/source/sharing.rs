@@ -1,6 +1,6 @@
 //! Who shares a list: threads, processes, and what is left of them.
 
-use semundo::processes;
+use semundo::{Select, Source, processes};
 
 use crate::actor::{Actor, Command, Hold};
 use crate::{bpf, held, lists, tids};
@@ -88,6 +88,7 @@ fn processes_share_a_list() {
     let mut pids = vec![actor.pid(), child];
     pids.sort_unstable();
     assert_eq!((found.len(), found[0].pids(), &found[0].adjustments), (1, pids, &told));
+    assert_eq!(bpf.read(&Select::Pids(vec![child])).unwrap(), found, "it is whole whichever of them is selected");
 }
 
 #[test]
