@@ -84,15 +84,8 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 };
 
-/* include/linux/ipc.h */
-struct kern_ipc_perm {
-	_Bool deleted;
-	int id;
-};
-
 /* ipc/sem.c */
 struct sem_array {
-	struct kern_ipc_perm sem_perm;
 	struct list_head list_id;
 	int sem_nsems;
 };

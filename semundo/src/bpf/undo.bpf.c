@@ -82,15 +82,29 @@ struct {
 	__type(value, __u64);
 } WALKED SEC(".maps");
 
-/* Where an entry's record is put together. */
+/* What is read at once, since a read costs more than its bytes; and where an entry's record is put together. */
+#define HEAD 512
+
+struct buffer {
+	/* Of an xarray's leaf. */
+	void *slots[64];
+	/* A struct sem_undo up to its semid. */
+	char undo[HEAD];
+	struct entry_record record;
+};
+
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct entry_record);
+	__type(value, struct buffer);
 } BUFFER SEC(".maps");
 
 #define read(to, from) bpf_probe_read_kernel(&(to), sizeof(to), from)
+
+#define UNDO_SIZE (bpf_core_field_offset(struct sem_undo, semid) + sizeof(int))
+#define undo_field(buffer, member)                                                                  \
+	(*(typeof(((struct sem_undo *)0)->member) *)((buffer)->undo + bpf_core_field_offset(struct sem_undo, member)))
 
 static void put(const void *record, __u64 size, struct outcome *outcome)
 {
@@ -100,34 +114,33 @@ static void put(const void *record, __u64 size, struct outcome *outcome)
 
 /* One walk through a namespace's sets, and where it is. */
 struct walk {
-	struct entry_record *record;
+	struct buffer *buffer;
 	struct outcome *outcome;
 	__u64 only;
 	void *head;
-	struct xa_node *leaf;
-	struct sem_array *set;
+	_Bool has_slots;
 	struct list_head *end;
 	struct list_head *at;
 	const short *semadj;
-	int semid;
-	__u32 nsems;
 	_Bool again;
 };
 
 static long part(__u32 index, void *context)
 {
 	struct walk *walk = context;
-	struct entry_record *record = walk->record;
+	struct entry_record *record = &walk->buffer->record;
 	__u32 first = index * PART;
-	__u32 count = walk->nsems - first;
+	__u32 count = record->nsems - first;
 
-	if (first >= walk->nsems)
+	if (first >= record->nsems)
 		return 1;
 	if (count > PART)
 		count = PART;
 	record->first = first;
-	if (bpf_probe_read_kernel(record->semadj, count * sizeof(short), walk->semadj + first))
+	if (bpf_probe_read_kernel(record->semadj, count * sizeof(short), walk->semadj + first)) {
+		walk->outcome->torn++;
 		return 1;
+	}
 	put(record, __builtin_offsetof(struct entry_record, semadj) + count * sizeof(short), walk->outcome);
 	return 0;
 }
@@ -135,21 +148,23 @@ static long part(__u32 index, void *context)
 static long entry(__u32 index, void *context)
 {
 	struct walk *walk = context;
-	struct entry_record *record = walk->record;
+	struct entry_record *record = &walk->buffer->record;
 	struct list_head *at = walk->at;
 	struct sem_undo *undo;
-	__u64 list;
-	int semid;
 
 	if (at == walk->end)
 		return 1;
 	undo = (void *)at - bpf_core_field_offset(struct sem_undo, list_id);
 	/* An entry that was taken out since has no successor (LIST_POISON1): the set's entries are told once more. */
-	if (read(walk->at, &at->next) || read(list, &undo->ulp) || read(semid, &undo->semid)) {
+	if (UNDO_SIZE > HEAD || bpf_probe_read_kernel(walk->buffer->undo, UNDO_SIZE, undo)) {
 		walk->again = 1;
 		return 1;
 	}
-	if (semid != walk->semid || (walk->only && list != walk->only))
+	walk->at = undo_field(walk->buffer, list_id).next;
+	record->list = (__u64)undo_field(walk->buffer, ulp);
+	record->semid = undo_field(walk->buffer, semid);
+	/* -1: the set is being removed. */
+	if (record->semid == -1 || (walk->only && record->list != walk->only))
 		return 0;
 	if (bpf_core_field_exists(((struct sem_undo___pointer *)0)->semadj)) {
 		if (read(walk->semadj, &((struct sem_undo___pointer *)undo)->semadj))
@@ -157,11 +172,10 @@ static long entry(__u32 index, void *context)
 	} else {
 		walk->semadj = (void *)undo + bpf_core_field_offset(struct sem_undo___array, semadj);
 	}
-	record->list = list;
-	if (walk->nsems <= PART)
+	if (record->nsems <= PART)
 		part(0, walk);
 	else
-		bpf_loop((walk->nsems - 1) / PART + 1, part, walk, 0);
+		bpf_loop((record->nsems - 1) / PART + 1, part, walk, 0);
 	return 0;
 }
 
@@ -169,11 +183,12 @@ static long entries(__u32 index, void *context)
 {
 	struct walk *walk = context;
 
-	walk->again = 0;
-	if (read(walk->at, &walk->end->next))
+	/* The first time, the set has just been read. */
+	if (walk->again && read(walk->at, &walk->end->next))
 		return 1;
+	walk->again = 0;
 	/* Most sets have one entry or none. */
-	if (entry(0, walk) == 0 && bpf_loop(1 << 22, entry, walk, 0) == 1 << 22)
+	if (entry(0, walk) == 0 && walk->at != walk->end && bpf_loop(1 << 22, entry, walk, 0) == 1 << 22)
 		walk->again = 1;
 	return !walk->again;
 }
@@ -184,14 +199,14 @@ static _Bool is_node(const void *entry)
 	return ((unsigned long)entry & 3) == 2 && (unsigned long)entry > 4096;
 }
 
-/* Finds the leaf that a set's index is in, if there is one. */
-static void find_leaf(struct walk *walk, __u32 index)
+/* Reads the slots of the leaf that a set's index is in, if there is one. */
+static void read_slots(struct walk *walk, __u32 index)
 {
 	void *entry = walk->head;
 	struct xa_node *node;
 	unsigned char shift;
 
-	walk->leaf = 0;
+	walk->has_slots = 0;
 	for (int level = 0; level < 7; level++) {
 		node = entry - 2;
 		if (!is_node(entry) || read(shift, &node->shift) || shift > 30)
@@ -199,7 +214,7 @@ static void find_leaf(struct walk *walk, __u32 index)
 		if (level == 0 && shift < 30 && index >> shift > 63)
 			return;
 		if (shift == 0) {
-			walk->leaf = node;
+			walk->has_slots = !read(walk->buffer->slots, &node->slots);
 			return;
 		}
 		if (read(entry, &node->slots[(index >> shift) & 63]))
@@ -211,24 +226,22 @@ static long set(__u32 index, void *context)
 {
 	struct walk *walk = context;
 	struct sem_array *set = 0;
-	_Bool deleted;
+	int nsems;
 
 	if (index % 64 == 0)
-		find_leaf(walk, index);
-	if (walk->leaf)
-		read(set, &walk->leaf->slots[index % 64]);
+		read_slots(walk, index);
+	if (walk->has_slots)
+		set = walk->buffer->slots[index % 64];
 	else if (index == 0 && !is_node(walk->head))
 		set = walk->head;
 	/* A slot is empty, or reserved for a set that is being made. */
 	if (!set || (unsigned long)set & 3)
 		return 0;
-	if (read(deleted, &set->sem_perm.deleted) || deleted)
-		return 0;
-	if (read(walk->semid, &set->sem_perm.id) || read(walk->nsems, &set->sem_nsems) || !walk->nsems)
-		return 0;
 	walk->end = (void *)set + bpf_core_field_offset(struct sem_array, list_id);
-	walk->record->semid = walk->semid;
-	walk->record->nsems = walk->nsems;
+	if (read(walk->at, &walk->end->next) || walk->at == walk->end || read(nsems, &set->sem_nsems) || nsems <= 0)
+		return 0;
+	walk->buffer->record.nsems = nsems;
+	walk->again = 0;
 	if (entries(0, walk) == 0 && bpf_loop(100, entries, walk, 0) == 100)
 		walk->outcome->torn++;
 	return 0;
@@ -240,10 +253,10 @@ static void walk_namespace(struct ipc_namespace *ipc, const struct options *opti
 	__u32 zero = 0;
 	int last;
 
-	walk.record = bpf_map_lookup_elem(&BUFFER, &zero);
-	if (!walk.record)
+	walk.buffer = bpf_map_lookup_elem(&BUFFER, &zero);
+	if (!walk.buffer)
 		return;
-	walk.record->kind = ENTRY;
+	walk.buffer->record.kind = ENTRY;
 	if (read(walk.head, &ipc->ids[0].ipcs_idr.idr_rt.xa_head) || read(last, &ipc->ids[0].max_idx) || last < 0)
 		return;
 	bpf_loop(last + 1, set, &walk, 0);

@@ -8,9 +8,10 @@
 mod record;
 mod unavailable;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::io::Read;
+use std::mem;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
@@ -98,11 +99,9 @@ fn join(before: &[TaskRecord], after: Told, select: &Select) -> Vec<UndoList> {
         let empty = || UndoList { tasks: Vec::new(), ipc_namespace, adjustments: Vec::new() };
         lists.entry(record.list).or_insert_with(empty).tasks.push(record.task);
     }
-    for ((list, semid), semadj) in after.entries {
-        if let Some(list) = lists.get_mut(&list)
-            && semadj.iter().any(|adjustment| *adjustment != 0)
-        {
-            list.adjustments.push(Adjustments { semid, semadj });
+    for (list, told) in after.lists {
+        if let Some(list) = lists.get_mut(&list) {
+            list.adjustments = in_order(told.entries);
         }
     }
     let mut lists: Vec<_> = lists.into_values().filter(|list| !list.adjustments.is_empty()).collect();
@@ -110,10 +109,23 @@ fn join(before: &[TaskRecord], after: Told, select: &Select) -> Vec<UndoList> {
     for list in &mut lists {
         list.tasks.sort_unstable();
         list.tasks.dedup();
-        list.adjustments.sort_unstable_by_key(|adjustments| adjustments.semid);
     }
     lists.sort_unstable_by(|one, other| one.tasks.cmp(&other.tasks));
     lists
+}
+
+/// Entries, which may have been told more than once: the last time counts. Those that undo nothing are left out.
+fn in_order(mut entries: Vec<Adjustments>) -> Vec<Adjustments> {
+    entries.sort_by_key(|entry| entry.semid);
+    entries.dedup_by(|later, earlier| {
+        let same = later.semid == earlier.semid;
+        if same {
+            mem::swap(later, earlier);
+        }
+        same
+    });
+    entries.retain(|entry| entry.semadj.iter().any(|adjustment| *adjustment != 0));
+    entries
 }
 
 /// What a run is to tell.
@@ -127,12 +139,18 @@ enum Wanted {
 #[derive(Default)]
 struct Told {
     tasks: Vec<TaskRecord>,
-    /// Those of the tasks.
-    lists: HashSet<u64>,
-    /// By list and set: an entry may be told more than once.
-    entries: HashMap<(u64, i32), Vec<i16>>,
+    /// By address.
+    lists: HashMap<u64, ToldList>,
     /// Sets that may lack entries.
     torn: u64,
+}
+
+/// What a run told of a list.
+#[derive(Default)]
+struct ToldList {
+    /// Whether one of its tasks was told.
+    has_task: bool,
+    entries: Vec<Adjustments>,
 }
 
 /// The program in the kernel, with its maps.
@@ -205,16 +223,21 @@ impl Told {
     fn add(&mut self, record: Record<'_>) {
         match record {
             Record::Task(task) => {
-                self.lists.insert(task.list);
+                self.lists.entry(task.list).or_default().has_task = true;
                 self.tasks.push(task);
             }
-            // A task comes after all entries of its IPC namespace. So this is of another one, where a list got the address of one that
-            // has ended since.
-            Record::Entry(part) if self.lists.contains(&part.list) => {}
             Record::Entry(part) => {
-                let semadj = self.entries.entry((part.list, part.semid)).or_insert_with(|| vec![0; part.nsems]);
-                for (to, from) in semadj.iter_mut().skip(part.first).zip(part.semadj()) {
-                    *to = from;
+                let list = self.lists.entry(part.list).or_default();
+                match list.entries.last_mut() {
+                    // A task comes after all entries of its IPC namespace. So this is of another one, where a list got the address of
+                    // one that has ended since.
+                    _ if list.has_task => {}
+                    Some(entry) if part.first > 0 => entry.semadj.extend(part.semadj()),
+                    _ => {
+                        let mut semadj = Vec::with_capacity(part.nsems);
+                        semadj.extend(part.semadj());
+                        list.entries.push(Adjustments { semid: part.semid, semadj });
+                    }
                 }
             }
         }
