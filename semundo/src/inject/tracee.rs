@@ -75,12 +75,15 @@ impl Tracee {
         self.check("PTRACE_SETREGS", registers.set(self.tid))
     }
 
-    /// The result of a request. Most fail with `ESRCH` where the thread does not stand still any more, because it was killed.
+    /// The result of a request, or of an access to its files, which fail in many ways when it was killed meanwhile.
     pub(super) fn check<T>(&self, what: &'static str, result: io::Result<T>) -> Result<T, Error> {
-        result.map_err(|source| match source.raw_os_error() {
-            Some(libc::ESRCH) => Error::Died(self.tid),
-            _ if !processes::is_alive(self.tid) => Error::Died(self.tid),
-            _ => Error::Request { tid: self.tid, what, source },
+        let is_gone = |error: &io::Error| error.raw_os_error() == Some(libc::ESRCH);
+        result.map_err(|source| {
+            if is_gone(&source) || ptrace::signal_mask(self.tid).is_err_and(|error| is_gone(&error)) {
+                Error::Died(self.tid)
+            } else {
+                Error::Request { tid: self.tid, what, source }
+            }
         })
     }
 

@@ -279,6 +279,7 @@ fn a_filter_that_allows_the_call() {
     let set = set();
     let mut target = filtered(libc::SYS_semop, libc::SECCOMP_RET_LOG);
     inject_often(&target, &set, Duration::ZERO);
+    target.falls_asleep_in(libc::SYS_futex);
     futex_wake(&target.end);
     exit_gives_back(&mut target, &set);
     assert_eq!(target.returned(), 0);

@@ -253,6 +253,19 @@ fn a_stopped_process_stays_stopped() {
 }
 
 #[test]
+fn what_a_stop_signal_interrupts_is_interrupted() {
+    let (set, lock) = (set(), TempSet::create(1, 0o600).unwrap());
+    let id = lock.id();
+    let mut target = Target::asleep_in(libc::SYS_semop, |shared| shared.note(|| take_one(id, None)));
+    target.signal(libc::SIGSTOP);
+    target.is_in_state('T');
+    inject_often(&target, &set, Duration::ZERO);
+    target.signal(libc::SIGCONT);
+    exit_gives_back(&mut target, &set);
+    assert_eq!(target.errno(), libc::EINTR, "signal(7)");
+}
+
+#[test]
 fn a_process_is_stopped_and_continued_while_it_is_traced() {
     let set = set();
     let mut target = Target::begun(compute);

@@ -42,6 +42,7 @@ fn all_threads_of_a_process() {
     until("the others sleep", || is_asleep(libc::SYS_semop) && is_asleep(libc::SYS_nanosleep));
     inject_often(&target, &set, Duration::ZERO);
     lock.op(&[Op::new(0, 1)]).unwrap();
+    target.falls_asleep_in(libc::SYS_futex);
     futex_wake(&target.end);
     exit_gives_back(&mut target, &set);
     assert_eq!([0, 1, 2, 3].map(|index| target.told(index)), [1; 4]);
@@ -64,6 +65,7 @@ fn any_thread_can_be_the_first() {
         }
     }
     lock.op(&[Op::new(0, 1)]).unwrap();
+    target.falls_asleep_in(libc::SYS_futex);
     futex_wake(&target.end);
     exit_gives_back(&mut target, &set);
     assert_eq!([0, 1, 2, 3].map(|index| target.told(index)), [1; 4]);
