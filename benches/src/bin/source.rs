@@ -31,7 +31,7 @@ fn main() -> Result<()> {
     let arguments: Vec<_> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [HOLD, sets] => hold(sets.parse()?),
-        [HAMMER, semid] => hammer(semid.parse()?),
+        [HAMMER, semid, semaphore] => hammer(semid.parse()?, semaphore.parse()?),
         [semundo] => measure(semundo),
         _ => Err("source SEMUNDO".into()),
     }
@@ -129,7 +129,7 @@ fn process_start(semundo: &str) -> Result<()> {
     Ok(())
 }
 
-/// Two processes that take and give one semaphore with SEM_UNDO, alone and while they are read; the two take turns.
+/// Two processes that take and give a semaphore each of one set with SEM_UNDO, alone and while they are read; the two take turns.
 fn semop_pair(bpf: &Bpf) -> Result<()> {
     let (mut alone, mut read) = (Vec::new(), Vec::new());
     for _ in 0..=RUNS {
@@ -145,13 +145,13 @@ fn semop_pair(bpf: &Bpf) -> Result<()> {
 
 /// How many operations a second the two do.
 fn operations(reader: Option<&Bpf>) -> Result<f64> {
-    let set = TempSet::create(1, 0o600)?;
-    set.set_value(0, 1)?;
-    let hammer = || {
+    let set = TempSet::create(2, 0o600)?;
+    set.set_values(&[1, 1])?;
+    let hammer = |semaphore: &str| {
         let mut command = Command::new(env::current_exe()?);
-        command.args([HAMMER, &set.id().to_string()]).stdout(Stdio::piped()).spawn()
+        command.args([HAMMER, &set.id().to_string(), semaphore]).stdout(Stdio::piped()).spawn()
     };
-    let pair = [hammer()?, hammer()?];
+    let pair = [hammer("0")?, hammer("1")?];
     let pids: Vec<i32> = pair.iter().map(|process| process.id() as i32).collect();
     let (start, mut readings) = (Instant::now(), 0);
     while start.elapsed() < HAMMERING {
@@ -170,13 +170,13 @@ fn operations(reader: Option<&Bpf>) -> Result<f64> {
 }
 
 /// Takes and gives for [`HAMMERING`], and tells how often.
-fn hammer(semid: i32) -> Result<()> {
+fn hammer(semid: i32, semaphore: u16) -> Result<()> {
     let set = SemSet::from_id(semid);
     let (start, mut operations) = (Instant::now(), 0_u64);
     while start.elapsed() < HAMMERING {
         for _ in 0..100 {
-            set.op(&[Op::new(0, -1).undo()])?;
-            set.op(&[Op::new(0, 1).undo()])?;
+            set.op(&[Op::new(semaphore, -1).undo()])?;
+            set.op(&[Op::new(semaphore, 1).undo()])?;
         }
         operations += 200;
     }
