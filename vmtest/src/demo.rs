@@ -1,5 +1,7 @@
-//! The story of one undo list: taken, read through the proc files, given back by a kill. Every number that it prints is
-//! checked against what semctl says.
+//! The story of one undo list: taken, read through the proc files, given back by a kill; and of one that goes on in another process.
+//! Every number that it prints is checked against what semctl says.
+
+mod command;
 
 use std::fmt::Display;
 use std::fs;
@@ -143,6 +145,7 @@ pub fn run(out: &mut dyn Write) -> Result<bool> {
     let restored = tokens.set.values()? == tokens.start && slots.set.values()? == slots.start;
     checks.that(restored, "semctl: every semaphore is back where it started")?;
     checks.that(proc::table()?.is_empty(), "nothing is left in the table")?;
+    command::run(&mut checks)?;
 
     let Checks { out, held, failed } = checks;
     match failed {

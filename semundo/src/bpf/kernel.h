@@ -67,7 +67,17 @@ struct nsproxy {
 	struct ipc_namespace *ipc_ns;
 };
 
-struct sem_undo_list;
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct refcount_struct {
+	atomic_t refs;
+};
+
+struct sem_undo_list {
+	struct refcount_struct refcnt;
+};
 
 struct sysv_sem {
 	struct sem_undo_list *undo_list;

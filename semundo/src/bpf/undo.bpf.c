@@ -24,7 +24,10 @@ struct task_record {
 	__u32 ipc_namespace;
 	__u64 start;
 	__u64 list;
+	/* How many tasks have the list. */
+	__u32 sharers;
 	char comm[16];
+	__u32 padding;
 };
 
 #define PART 4096
@@ -312,6 +315,7 @@ int undo(struct bpf_iter__task *context)
 	record.pid = number(BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]));
 	record.tid = number(BPF_CORE_READ(task, thread_pid));
 	record.start = task->start_boottime;
+	record.sharers = BPF_CORE_READ(list, refcnt.refs.counter);
 	bpf_probe_read_kernel_str(record.comm, sizeof(record.comm), task->comm);
 	put(&record, sizeof(record), outcome);
 	return 0;

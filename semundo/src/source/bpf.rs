@@ -5,6 +5,7 @@
 //! tasks that came or went meanwhile, and are left out. Entries come out set by set, so a process that goes on using its
 //! semaphores hides none of them; but each adjustment is as it was at some moment of the reading, all together only if the process stands still.
 
+mod link;
 mod record;
 mod unavailable;
 
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::io::Read;
 use std::mem;
+use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
@@ -21,6 +23,7 @@ use aya::{Btf, Ebpf, EbpfLoader};
 
 use super::{Error, Select, Source};
 use crate::undo_list::{Adjustments, UndoList};
+use link::Link;
 use record::{Record, TaskRecord};
 
 /// Built from `src/bpf` by `cargo xtask bpf`; the tests build it again and compare.
@@ -72,21 +75,34 @@ impl Source for Bpf {
     fn read(&self, select: &Select) -> Result<Vec<UndoList>, Error> {
         select.check()?;
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut only_process = match select {
+            Select::Pids(pids) if pids.len() == 1 => pids.first().copied(),
+            _ => None,
+        };
         for _ in 0..ATTEMPTS {
-            let before = loaded.run(Wanted::Tasks)?.tasks;
+            let mut before = loaded.run(only_process, Wanted::Tasks)?.tasks;
+            if only_process.is_some() && shared_by_others(&before) {
+                only_process = None;
+                before = loaded.run(None, Wanted::Tasks)?.tasks;
+            }
             let lists: BTreeSet<u64> =
                 before.iter().filter(|task| select.takes(task.task.pid)).map(|task| task.list).collect();
             if lists.is_empty() {
                 return Ok(Vec::new());
             }
             let only = if lists.len() == 1 { lists.first().copied() } else { None };
-            let after = loaded.run(Wanted::Entries { only })?;
+            let after = loaded.run(only_process, Wanted::Entries { only })?;
             if after.torn == 0 {
                 return Ok(join(&before, after, select));
             }
         }
         Err(Error::Unavailable(format!("undo lists changed too often to be read: {ATTEMPTS} attempts")))
     }
+}
+
+/// Whether a list has more tasks than were told.
+fn shared_by_others(tasks: &[TaskRecord]) -> bool {
+    tasks.iter().any(|task| tasks.iter().filter(|other| other.list == task.list).count() < task.sharers as usize)
 }
 
 /// The lists whose entries were told, with those tasks that had the same one before as well: what a task has that came meanwhile
@@ -174,10 +190,10 @@ impl Loaded {
         Ok(Self { size, run: 0, records, options, outcome, ebpf })
     }
 
-    /// Runs the program to its end, with a larger buffer where that is too small.
-    fn run(&mut self, wanted: Wanted) -> Result<Told, Error> {
+    /// Runs the program to its end, for the threads of one process or at least for those, with a larger buffer where that is too small.
+    fn run(&mut self, process: Option<i32>, wanted: Wanted) -> Result<Told, Error> {
         loop {
-            if let Some(told) = self.attempt(wanted).map_err(unavailable::explain)? {
+            if let Some(told) = self.attempt(process, wanted).map_err(unavailable::explain)? {
                 return Ok(told);
             }
             let size = self.size.saturating_mul(8);
@@ -189,8 +205,14 @@ impl Loaded {
         }
     }
 
+    fn link(&mut self, process: Option<i32>) -> Result<Link, anyhow::Error> {
+        let program = program(&mut self.ebpf).fd()?.as_fd();
+        let limited = process.and_then(|pid| Link::new(program, Some(pid)).ok());
+        limited.map_or_else(|| Link::new(program, None), Ok).context("bpf(BPF_LINK_CREATE)")
+    }
+
     /// Runs the program to its end; `None` where a record did not fit in the buffer.
-    fn attempt(&mut self, wanted: Wanted) -> Result<Option<Told>, anyhow::Error> {
+    fn attempt(&mut self, process: Option<i32>, wanted: Wanted) -> Result<Option<Told>, anyhow::Error> {
         self.run += 1;
         let options = match wanted {
             Wanted::Tasks => [self.run, 0, 0],
@@ -198,9 +220,7 @@ impl Loaded {
         };
         self.options.set(0, options, 0)?;
         self.outcome.set(0, [0, 0], 0)?;
-        let iter = program(&mut self.ebpf);
-        let link = iter.attach()?;
-        let mut file = iter.take_link(link)?.into_file()?;
+        let mut file = self.link(process)?.iterate().context("bpf(BPF_ITER_CREATE)")?;
         // The program prints nothing, so this is a single read, however long the run.
         let ended = file.read(&mut [0; 64]);
         let mut told = Told::default();

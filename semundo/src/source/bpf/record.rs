@@ -16,6 +16,8 @@ pub(super) struct TaskRecord {
     start: u64,
     /// The list's address.
     pub(super) list: u64,
+    /// How many tasks have the list.
+    pub(super) sharers: u32,
 }
 
 impl TaskRecord {
@@ -48,10 +50,10 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Record<'_>> {
     match fields.u32()? {
         0 => {
             let (pid, tid, ipc_namespace) = (fields.i32()?, fields.i32()?, u64::from(fields.u32()?));
-            let (start, list) = (fields.u64()?, fields.u64()?);
+            let (start, list, sharers) = (fields.u64()?, fields.u64()?, fields.u32()?);
             let name = fields.0.split(|byte| *byte == 0).next()?;
             let task = Task { pid, tid, comm: String::from_utf8_lossy(name).into_owned() };
-            Some(Record::Task(TaskRecord { task, ipc_namespace, start, list }))
+            Some(Record::Task(TaskRecord { task, ipc_namespace, start, list, sharers }))
         }
         1 => {
             let (semid, list) = (fields.i32()?, fields.u64()?);
