@@ -24,7 +24,11 @@ impl IpcNamespace {
 
     /// That of a process or thread. `PermissionDenied` where the caller may not ptrace it.
     pub fn of(pid: i32) -> io::Result<Self> {
-        Self::open(&format!("/proc/{pid}/ns/ipc"))
+        Self::open(&format!("/proc/{pid}/ns/ipc")).or_else(|error| {
+            // A first thread that has ended has none, while others go on.
+            let others = processes::threads(pid).into_iter().map(|tid| format!("/proc/{pid}/task/{tid}/ns/ipc"));
+            others.filter_map(|path| Self::open(&path).ok()).next().ok_or(error)
+        })
     }
 
     /// Those of all processes that the caller may ptrace, ascending by inode.

@@ -10,6 +10,7 @@ mod namespaces;
 mod privilege;
 mod readers;
 mod removal;
+mod restored;
 mod sharing;
 
 use std::time::{Duration, Instant};
