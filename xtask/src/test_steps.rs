@@ -92,7 +92,9 @@ pub const STEPS: &[TestStep] = &[
     TestStep { name: "module", work: |log| module(log, Layout::Right) },
     TestStep { name: "module-wrong-layout", work: |log| module(log, Layout::Wrong) },
     TestStep { name: "vm-suite", work: vm_suite },
-    TestStep { name: "vm-command", work: command_in_vm },
+    TestStep { name: "vm-command", work: |log| command_in_vm(log, SUITE) },
+    TestStep { name: "vm-command-bookworm", work: |log| command_in_vm(log, Suite::Bookworm) },
+    TestStep { name: "vm-command-forky", work: |log| command_in_vm(log, Suite::Forky) },
 ];
 
 /// Where a step's output goes.
@@ -242,13 +244,13 @@ fn vm_suite(log: &mut Log) -> Result<Ran> {
     Ok(Ran::Done(boot.run(outputs)? == 0))
 }
 
-/// Runs the tests of the package `semundo` on the stock kernel, without the module.
-fn command_in_vm(log: &mut Log) -> Result<Ran> {
+/// Runs the tests of the package `semundo` on a suite's stock kernel, without the module.
+fn command_in_vm(log: &mut Log, suite: Suite) -> Result<Ran> {
     // What they take for the command lies where it was built.
     let script = "mkdir -p \"${1%/*}\" && ln -s /bin/semundo \"$1\" || exit 1
         failed=0; for test in /tests/*; do echo \"$test\"; \"$test\" --test-threads=1 || failed=1; done; exit $failed";
     let command = guest::build()?.semundo.display().to_string();
-    let mut boot = Boot::command(SUITE, &["sh", "-c", script, "sh", &command]);
+    let mut boot = Boot::command(suite, &["sh", "-c", script, "sh", &command]);
     boot.load = false;
     boot.tests = guest::build_tests()?;
     boot.timeout = Some(Duration::from_secs(1800));
