@@ -112,7 +112,12 @@ impl<'a> Caller<'a> {
     fn place(&mut self) -> Result<&Place, Error> {
         match &mut self.place {
             Some(place) => Ok(place),
-            place => Ok(place.insert(Place::find(self.tracee)?)),
+            place => {
+                let found = Place::find(self.tracee);
+                // Killed meanwhile, it has neither code nor filters.
+                self.tracee.registers()?;
+                Ok(place.insert(found?))
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What cannot be done: the error says why, and the target goes on.
 
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use libc::sock_filter;
@@ -155,6 +156,38 @@ fn a_target_that_dies() {
     assert!(matches!(error, Error::Died(tid) if tid == target.pid), "{error}");
     assert!(matches!(stopped.release(), Err(Error::Died(tid)) if tid == target.pid));
     until("its exit gives back", || set.get_value(0).unwrap() == 2);
+}
+
+#[test]
+fn a_target_that_dies_at_any_time() {
+    let set = set();
+    let mut made = 0;
+    for round in 1..=100 {
+        let mut target = Target::begun(|shared| {
+            shared.begun.store(1, SeqCst);
+            until("it is killed", || false);
+        });
+        let pid = target.pid;
+        let killer = thread::spawn(move || {
+            thread::sleep(Duration::from_micros(round * 20));
+            assert_eq!(call!(libc::SYS_kill, pid, libc::SIGKILL), 0);
+        });
+        let error = loop {
+            let called = target.stop().and_then(|mut stopped| stopped.semop(set.id(), &one_more()));
+            match called {
+                Ok(result) => result.unwrap(),
+                Err(error) => break error,
+            }
+            made += 1;
+        };
+        assert!(matches!(error, Error::Died(_) | Error::NotFound(_) | Error::NoThreads), "{error}");
+        killer.join().unwrap();
+        assert_eq!(target.wait(), Some(libc::SIGKILL), "its parent is told");
+        // It may have been killed after the call, and before anybody knew what that returned.
+        let gave_back = set.get_value(0).unwrap() - 1;
+        assert!((made..=made + 1).contains(&gave_back), "{gave_back} of {made}");
+        made = gave_back;
+    }
 }
 
 #[test]

@@ -10,6 +10,8 @@ use semundo::processes;
 use semundo::sysv::TempSet;
 use semundo_core::plan::{Op, Plan, SEMOPM};
 
+use super::calls::{call, futex_wake};
+
 /// How long anything may take that is to happen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -184,7 +186,9 @@ impl std::ops::Deref for Target {
 impl Drop for Target {
     fn drop(&mut self) {
         if !self.is_waited_for {
-            self.signal(libc::SIGKILL);
+            // What a target has started has only this to go by.
+            futex_wake(&self.end);
+            call!(libc::SYS_kill, self.pid, libc::SIGKILL);
             let _ = self.wait();
         }
         // SAFETY: mapped by `run`; references to it do not outlive this.
