@@ -42,6 +42,8 @@
 //!   with `EINTR`, because the kernel does not show tracers enough to do better.
 //! - A *relative* timeout of the calls that fail with `EINTR` when stopped begins anew, because the kernel keeps it nowhere: `semtimedop`,
 //!   `epoll_wait`, `sigtimedwait`, `io_getevents`, and sockets with `SO_RCVTIMEO` or `SO_SNDTIMEO`.
+//! - `ppoll` and `pselect` with a timeout last longer by the time for which the thread was stopped: they keep what was left before.
+//! - A thread that is frozen by the cgroup v2 freezer can be stopped but makes no call ([`Error::Stuck`]).
 //! - If the caller's process is ended by `SIGKILL`, the kernel lets all threads go. That is harmless, but for the some 100 microseconds of a call:
 //!   then the thread goes on with the wrong registers and with its signals blocked. A page may stay mapped.
 //! - Between stop and release signals are queued, also those that are ignored; they are handled at the release.

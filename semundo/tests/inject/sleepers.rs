@@ -12,26 +12,31 @@ use super::target::{Shared, Target, exit_gives_back, inject_often, set, until};
 
 const SLEEP: Duration = Duration::from_secs(1);
 
-/// Over which time the injections are spread into a sleep of [`SLEEP`].
+/// How long the pauses between injections into a sleep of [`SLEEP`] are together.
 const SPREAD: Duration = Duration::from_millis(600);
 
-/// Longer a sleep would last that began anew after the last injection.
+/// Longer a sleep would last that began anew after the last injection, even without the time for which it was stopped.
 const ANEW: Duration = Duration::from_millis(1500);
 
-/// A target whose sleep ends by itself after [`SLEEP`], with this result.
-fn sleeps_to_the_end(number: i64, result: i64, sleep: impl FnOnce() -> i64) {
+/// A target whose sleep ends by itself after [`SLEEP`], with this result. How long it was stopped and how long the sleep lasted.
+fn sleeps_to_the_end(number: i64, result: i64, sleep: impl FnOnce() -> i64) -> (Duration, Duration) {
     let set = set();
     let mut target = Target::asleep_in(number, |shared| {
         shared.note(sleep);
         until("the parent has seen it", || shared.is_to_end());
     });
-    inject_often(&target, &set, SPREAD);
+    let stopped = inject_often(&target, &set, SPREAD);
     until("the sleep ends", || target.elapsed() > Duration::ZERO);
     assert_eq!(target.returned(), result, "call {number}");
-    let elapsed = target.elapsed();
-    assert!((SLEEP..ANEW).contains(&elapsed), "call {number}: {elapsed:?}");
     target.end();
     exit_gives_back(&mut target, &set);
+    (stopped, target.elapsed())
+}
+
+/// As [`sleeps_to_the_end`], and the sleep lasts as long as if it had not been stopped.
+fn sleeps_in_time(number: i64, result: i64, sleep: impl FnOnce() -> i64) {
+    let (_, elapsed) = sleeps_to_the_end(number, result, sleep);
+    assert!((SLEEP..ANEW).contains(&elapsed), "call {number}: {elapsed:?}");
 }
 
 /// A target that sleeps until `wake`.
@@ -48,33 +53,36 @@ fn sleeps_until(number: i64, sleep: impl FnOnce(&'static Shared) -> i64, wake: i
 #[test]
 fn nanosleep() {
     let (sleep, mut left) = (timespec(SLEEP), timespec(Duration::ZERO));
-    sleeps_to_the_end(libc::SYS_nanosleep, 0, || call!(libc::SYS_nanosleep, &raw const sleep, &raw mut left));
+    sleeps_in_time(libc::SYS_nanosleep, 0, || call!(libc::SYS_nanosleep, &raw const sleep, &raw mut left));
 }
 
 #[test]
 fn clock_nanosleep() {
     let (sleep, mut left) = (timespec(SLEEP), timespec(Duration::ZERO));
     let monotonic = libc::CLOCK_MONOTONIC;
-    sleeps_to_the_end(libc::SYS_clock_nanosleep, 0, || {
+    sleeps_in_time(libc::SYS_clock_nanosleep, 0, || {
         call!(libc::SYS_clock_nanosleep, monotonic, 0, &raw const sleep, &raw mut left)
     });
 }
 
 #[test]
 fn poll_with_a_timeout() {
-    sleeps_to_the_end(libc::SYS_poll, 0, || call!(libc::SYS_poll, 0, 0, SLEEP.as_millis()));
+    sleeps_in_time(libc::SYS_poll, 0, || call!(libc::SYS_poll, 0, 0, SLEEP.as_millis()));
 }
 
 #[test]
 fn ppoll_with_a_timeout_and_a_mask() {
     let (mut sleep, mask) = (timespec(SLEEP), bit(libc::SIGUSR2));
-    sleeps_to_the_end(libc::SYS_ppoll, 0, || call!(libc::SYS_ppoll, 0, 0, &raw mut sleep, &raw const mask, 8));
+    let (stopped, elapsed) =
+        sleeps_to_the_end(libc::SYS_ppoll, 0, || call!(libc::SYS_ppoll, 0, 0, &raw mut sleep, &raw const mask, 8));
+    // It keeps what is left (fs/select.c: poll_select_finish), and that is not less after a stop.
+    assert!((SLEEP..ANEW + stopped).contains(&elapsed), "{elapsed:?}, stopped for {stopped:?}");
 }
 
 #[test]
 fn futex_with_a_timeout() {
     let (sleep, word) = (timespec(SLEEP), AtomicU32::new(0));
-    sleeps_to_the_end(libc::SYS_futex, -1, || {
+    sleeps_in_time(libc::SYS_futex, -1, || {
         call!(libc::SYS_futex, &raw const word, libc::FUTEX_WAIT, 0, &raw const sleep, 0, 0)
     });
 }

@@ -224,16 +224,20 @@ pub fn set() -> TempSet {
     set
 }
 
-/// Stops the target and makes it call, again and again over a time that is `spread`; all must succeed. Its exit will then add
-/// [`ROUNDS`] to the semaphore.
-pub fn inject_often(target: &Target, set: &TempSet, spread: Duration) {
+/// Stops the target and makes it call, again and again, with pauses that are `spread` together; all must succeed. Its exit will then add
+/// [`ROUNDS`] to the semaphore. Answers for how long it was stopped.
+pub fn inject_often(target: &Target, set: &TempSet, spread: Duration) -> Duration {
+    let mut time = Duration::ZERO;
     for _ in 0..ROUNDS {
+        let start = Instant::now();
         let mut stopped = target.stop().unwrap();
         stopped.semop(set.id(), &one_more()).unwrap().unwrap();
         stopped.release().unwrap();
+        time += start.elapsed();
         std::thread::sleep(spread / ROUNDS as u32);
     }
     assert_eq!(set.get_value(0).unwrap(), 1, "the value stays");
+    time
 }
 
 /// Waits for the target's exit, and sees that its undo list was what was injected.

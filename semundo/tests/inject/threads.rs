@@ -27,6 +27,7 @@ fn four_threads(shared: &'static Shared, lock: i32) {
             let sleep = libc::timespec { tv_sec: 1, tv_nsec: 0 };
             let slept = call!(libc::SYS_nanosleep, &raw const sleep, 0);
             shared.told[2].store((slept == 0).into(), SeqCst);
+            until("the parent ends it", || shared.is_to_end());
         });
         shared.begun.store(1, SeqCst);
         shared.told[3].store((futex_wait(&shared.end) == 0).into(), SeqCst);
@@ -56,13 +57,9 @@ fn any_thread_can_be_the_first() {
     until("all threads run", || processes::threads(target.pid).len() == 4);
     for round in 0..100 {
         let mut tids = processes::threads(target.pid);
-        let count = tids.len();
-        tids.rotate_left(round % count);
-        // The one that sleeps for a second may end.
-        match Stopped::seize(&tids) {
-            Ok(mut stopped) => stopped.semop(set.id(), &one_more()).unwrap().unwrap(),
-            Err(error) => panic!("{error}"),
-        }
+        tids.rotate_left(round % 4);
+        let mut stopped = Stopped::seize(&tids).unwrap();
+        stopped.semop(set.id(), &one_more()).unwrap().unwrap();
     }
     lock.op(&[Op::new(0, 1)]).unwrap();
     target.falls_asleep_in(libc::SYS_futex);
