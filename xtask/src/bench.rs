@@ -4,7 +4,7 @@ mod rcu;
 mod source;
 
 use std::fs;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::bench_report::{self, Bar, Measurement, Sense};
 use crate::cache;
+use crate::command;
 use crate::progress::{Step, say};
 use crate::qemu::Outputs;
 use crate::suite::Suite;
@@ -80,6 +81,19 @@ fn select(names: &[String]) -> Result<Vec<&'static Group>> {
             .with_context(|| format!("no benchmark group {name:?}; there are: {}", known().join(", ")))
     };
     names.iter().map(find).collect()
+}
+
+/// Runs a group's measuring program on this machine and takes its figures.
+fn by_program(group: &str, duration: &str, program: &mut Command) -> Result<Vec<Measurement>> {
+    let step = Step::new(&format!("measure {group} (some {duration})"));
+    let out = command::die_with_us(program).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    drop(step);
+    let out = out.with_context(|| format!("cannot run {}", program.get_program().display()))?;
+    let output = String::from_utf8_lossy(&out.stdout);
+    if !out.status.success() {
+        bail!("{output}\ngroup {group} failed: {}", out.status);
+    }
+    bench_report::measurements(&output).with_context(|| format!("group {group} printed a bad measurement:\n{output}"))
 }
 
 fn in_vm(group: &str) -> Result<Vec<Measurement>> {

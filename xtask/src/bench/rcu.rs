@@ -1,14 +1,14 @@
 //! The group `rcu`: our RCU flavors against their peers, by the package `benches` on this very machine.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
 use crate::apt;
 use crate::bench_report::{self, Bar, Measurement, Sense};
 use crate::cache;
 use crate::command;
-use crate::progress::{Step, line};
+use crate::progress::line;
 
 /// The C peers have the like. A loop of one section takes one cycle or two, as its few bytes lie in one line of the processor's
 /// operation cache or in two, which is otherwise a matter of luck.
@@ -39,16 +39,7 @@ pub fn measure() -> Result<Vec<Measurement>> {
     build.args(["build", "--release", "--package", "benches", "--bin", "rcu"]).args(&features);
     build.env("CARGO_TARGET_DIR", &target).env("RUSTFLAGS", ALIGN_LOOPS);
     command::run("build the benchmarks", &mut build, &cache::top()?.join("bench-rcu.log"))?;
-    let step = Step::new("measure rcu (some 4 minutes)");
-    let mut run = Command::new(target.join("release/rcu"));
-    run.stdin(Stdio::null()).stderr(Stdio::inherit());
-    let out = command::die_with_us(&mut run).output().context("cannot run the benchmarks")?;
-    drop(step);
-    let output = String::from_utf8_lossy(&out.stdout);
-    if !out.status.success() {
-        bail!("{output}\ngroup rcu failed: {}", out.status);
-    }
-    bench_report::measurements(&output).with_context(|| format!("group rcu printed a bad measurement:\n{output}"))
+    super::by_program("rcu", "4 minutes", &mut Command::new(target.join("release/rcu")))
 }
 
 /// What the figures must be.

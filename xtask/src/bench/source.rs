@@ -1,13 +1,12 @@
 //! The group `source`: the undo lists of live processes read by BPF, on this very machine.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
 use crate::bench_report::{self, Bar, Measurement, Sense};
 use crate::cache;
 use crate::command;
-use crate::progress::Step;
 
 /// Builds the measuring program and the command, runs the one on the other and takes its figures.
 pub fn measure() -> Result<Vec<Measurement>> {
@@ -26,16 +25,7 @@ pub fn measure() -> Result<Vec<Measurement>> {
     ]);
     command::run("build the benchmarks", &mut build, &cache::top()?.join("bench-source.log"))?;
     let release = cache::root().join("target/release");
-    let step = Step::new("measure source (some 30 seconds)");
-    let mut run = Command::new(release.join("source"));
-    run.arg(release.join("semundo")).stdin(Stdio::null()).stderr(Stdio::inherit());
-    let out = command::die_with_us(&mut run).output().context("cannot run the benchmarks")?;
-    drop(step);
-    let output = String::from_utf8_lossy(&out.stdout);
-    if !out.status.success() {
-        bail!("{output}\ngroup source failed: {}", out.status);
-    }
-    bench_report::measurements(&output).with_context(|| format!("group source printed a bad measurement:\n{output}"))
+    super::by_program("source", "30 seconds", Command::new(release.join("source")).arg(release.join("semundo")))
 }
 
 /// What the figures should be: those of a prototype, on one machine.
