@@ -10,7 +10,6 @@
 #include <linux/fs.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched.h>
-#include <linux/sched/coredump.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -39,6 +38,7 @@ static bool opener_has_ptrace_cap(const struct file *file, struct user_namespace
 static bool may_read(const struct file *file, struct task_struct *task)
 {
 	const struct cred *reader = file->f_cred, *cred = __task_cred(task);
+	struct user_namespace *ns;
 	bool dumpable;
 
 	if (same_thread_group(task, current) && semundo_opened_by_current(file))
@@ -53,12 +53,7 @@ static bool may_read(const struct file *file, struct task_struct *task)
 	smp_rmb();
 	/* Under the lock the memory stays the task's, and with it the memory's namespace. */
 	task_lock(task);
-	if (task->mm)
-		dumpable = get_dumpable(task->mm) == SUID_DUMP_USER ||
-			   opener_has_ptrace_cap(file, task->mm->user_ns);
-	else	/* Exiting: the memory goes before the undo list does. */
-		dumpable = semundo_was_dumpable(task) ||
-			   opener_has_ptrace_cap(file, &init_user_ns);
+	dumpable = semundo_is_dumpable(task, &ns) || opener_has_ptrace_cap(file, ns);
 	task_unlock(task);
 
 	return dumpable &&
