@@ -137,10 +137,9 @@ impl Target {
         assert_eq!(unsafe { libc::kill(self.pid, signal) }, 0);
     }
 
-    /// The letter of its state in `/proc/PID/stat`.
+    /// The letter of its state.
     pub fn state(&self) -> char {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap();
-        stat[stat.rfind(") ").unwrap() + 2..].chars().next().unwrap()
+        state(self.pid)
     }
 
     pub fn is_in_state(&self, state: char) {
@@ -205,10 +204,18 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// The system call in which a thread sleeps.
+/// The letter of a thread's state in `/proc/TID/stat`.
+fn state(tid: i32) -> char {
+    let stat = std::fs::read_to_string(format!("/proc/{tid}/stat")).unwrap();
+    stat[stat.rfind(") ").unwrap() + 2..].chars().next().unwrap()
+}
+
+/// The system call in which a thread sleeps. That of one that has just been released is shown before it is in it again: its state is
+/// what tells.
 pub fn asleep_in(tid: i32) -> Option<i64> {
+    let is_asleep = state(tid) == 'S';
     let call = std::fs::read_to_string(format!("/proc/{tid}/syscall")).unwrap();
-    call.split(' ').next()?.parse().ok().filter(|number| *number >= 0)
+    call.split(' ').next()?.parse().ok().filter(|number| is_asleep && *number >= 0)
 }
 
 /// The call that makes the adjustment of the only semaphore of a set larger by one, and leaves its value, which must be below 32767.
