@@ -2,7 +2,7 @@
 
 use std::io;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Error;
 use super::arch::{Arch, Registers};
@@ -10,14 +10,15 @@ use super::ptrace::{self, Event, How};
 use super::status::{self, Status};
 use crate::processes;
 
-/// How long a thread may take to stop, or to begin a call.
-const LIMIT: Duration = Duration::from_secs(2);
-
 /// How often a thread is looked at before the tracer sleeps between two looks.
 const EAGER: u32 = 200;
 
 /// How long the tracer then sleeps.
 const PAUSE: Duration = Duration::from_micros(200);
+
+/// After how many looks a thread is given up that is to stop or to begin a call: two seconds and more. Counted, so that the time does not
+/// pass in which the machine does not run, or the tracer.
+const LIMIT: u32 = 10_000;
 
 /// A thread that the calling thread traces. Its drop lets it go if it stands still; the end of the calling thread does in any case.
 #[derive(Debug)]
@@ -124,7 +125,7 @@ impl Tracee {
 
     /// Waits until it is parked, which was asked for. Signals that come first are delivered. Answers by which signal: `SIGTRAP`, or a
     /// stop signal where one has stopped the process.
-    fn park(&self, limit: Option<Duration>) -> Result<i32, Error> {
+    fn park(&self, limit: Option<u32>) -> Result<i32, Error> {
         loop {
             match self.wait(limit)?.ok_or(Error::Stuck(self.tid))? {
                 Event::Parked(by) => return Ok(by),
@@ -148,23 +149,20 @@ impl Tracee {
         self.check("PTRACE_CONT", ptrace::resume(self.tid, how, signal))
     }
 
-    /// The next stop; `None` where there is none in time.
-    fn wait(&self, limit: Option<Duration>) -> Result<Option<Event>, Error> {
-        let start = Instant::now();
-        let mut looks = 0;
+    /// The next stop; `None` where there is none after so many looks.
+    fn wait(&self, limit: Option<u32>) -> Result<Option<Event>, Error> {
+        let mut looks = 0u32;
         loop {
-            // Before the look, which is then one after the limit, however late the tracer runs again.
-            let is_late = limit.is_some_and(|limit| start.elapsed() >= limit);
             if let Some(event) = self.check("waitid(2)", ptrace::poll(self.tid))? {
                 return Ok(Some(event));
             }
+            looks = looks.saturating_add(1);
             if looks < EAGER {
-                looks += 1;
                 thread::yield_now();
             } else if !processes::is_alive(self.tid) {
                 // The first thread of a process with others: its end is not reported before theirs.
                 return Err(Error::Died(self.tid));
-            } else if is_late {
+            } else if limit.is_some_and(|limit| looks >= limit) {
                 return Ok(None);
             } else {
                 thread::sleep(PAUSE);

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use libc::sock_filter;
 use semundo::inject::{Error, Stopped};
@@ -212,10 +212,8 @@ fn a_target_that_does_not_stop() {
         };
         shared.note(|| i64::from(pid > 0 && WAKE.load(SeqCst) == 1));
     });
-    let start = Instant::now();
     let error = target.stop().unwrap_err();
     assert!(matches!(error, Error::Stuck(tid) if tid == target.pid), "{error}");
-    assert!(start.elapsed() < Duration::from_secs(4));
     futex_wake(&target.end);
     target.exits();
     assert_eq!(target.returned(), 1);
