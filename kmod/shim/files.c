@@ -25,6 +25,7 @@ struct semundo_file {
 	struct pid *opener;
 	/* Compared, never followed: it may be gone when the file is read elsewhere. */
 	const void *ipc_ns;
+	struct semundo_writer writer;
 };
 
 static struct semundo_file *semundo_file(const struct file *file)
@@ -68,6 +69,7 @@ static int open_walk(struct file *file, const struct seq_operations *ops,
 	err = seq_open(file, ops);
 	if (err)
 		goto free_walk;
+	semundo_writer_init(&private->writer);
 	private->opener = get_pid(task_tgid(current));
 	private->ipc_ns = current->nsproxy->ipc_ns;
 	((struct seq_file *)file->private_data)->private = private;
@@ -85,14 +87,10 @@ static int release_walk(struct inode *inode, struct file *file, void (*free_walk
 	struct semundo_file *private = semundo_file(file);
 
 	free_walk(private->walk);
+	semundo_writer_release(&private->writer);
 	put_pid(private->opener);
 	kfree(private);
 	return seq_release(inode, file);
-}
-
-static ssize_t semundo_write(struct file *file, const char __user *text, size_t len, loff_t *pos)
-{
-	return -EOPNOTSUPP;
 }
 
 /* The open function, the operations and the release function of one of the two walks. */
@@ -157,6 +155,22 @@ static ssize_t own_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	return own_check(iocb->ki_filp) ?: seq_read_iter(iocb, to);
 }
 
+/*
+ * Stricter than a read: with the very credentials of the opening, so that no
+ * program that was executed since writes, whatever its security label. The file's
+ * position is that of the reads.
+ */
+static ssize_t own_write(struct file *file, const char __user *text, size_t len, loff_t *pos)
+{
+	int err = own_check(file);
+
+	if (err)
+		return err;
+	if (file->f_cred != current_cred())
+		return -EPERM;
+	return semundo_writer_write(&semundo_file(file)->writer, text, len);
+}
+
 static loff_t own_lseek(struct file *file, loff_t offset, int whence)
 {
 	/* A seek walks the list to find the offset. */
@@ -171,6 +185,12 @@ static ssize_t table_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	return seq_read_iter(iocb, to);
 }
 
+/* The table shows lists of others, which nobody may write. */
+static ssize_t table_write(struct file *file, const char __user *text, size_t len, loff_t *pos)
+{
+	return -EOPNOTSUPP;
+}
+
 static loff_t table_lseek(struct file *file, loff_t offset, int whence)
 {
 	if (semundo_file(file)->ipc_ns != current->nsproxy->ipc_ns)
@@ -181,7 +201,7 @@ static loff_t table_lseek(struct file *file, loff_t offset, int whence)
 static const struct proc_ops own_proc_ops = {
 	.proc_open = own_open,
 	.proc_read_iter = own_read_iter,
-	.proc_write = semundo_write,
+	.proc_write = own_write,
 	.proc_lseek = own_lseek,
 	.proc_release = own_release,
 };
@@ -189,7 +209,7 @@ static const struct proc_ops own_proc_ops = {
 static const struct proc_ops table_proc_ops = {
 	.proc_open = table_open,
 	.proc_read_iter = table_read_iter,
-	.proc_write = semundo_write,
+	.proc_write = table_write,
 	.proc_lseek = table_lseek,
 	.proc_release = table_release,
 };

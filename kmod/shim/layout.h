@@ -7,15 +7,25 @@
 #ifndef SEMUNDO_LAYOUT_H
 #define SEMUNDO_LAYOUT_H
 
+#include <linux/cache.h>
 #include <linux/ipc.h>
 #include <linux/list.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
+#include <linux/time64.h>
 
 #include "compat.h"
 
-/* Up to the last member used. */
+struct sem {
+	int semval;
+	struct pid *sempid;
+	spinlock_t lock;
+	struct list_head pending_alter;
+	struct list_head pending_const;
+	time64_t sem_otime;
+} ____cacheline_aligned_in_smp;
+
 struct sem_array {
 	struct kern_ipc_perm sem_perm;
 	time64_t sem_ctime;
@@ -23,6 +33,9 @@ struct sem_array {
 	struct list_head pending_const;
 	struct list_head list_id;
 	int sem_nsems;
+	int complex_count;
+	unsigned int use_global_lock;
+	struct sem sems[];
 };
 
 struct sem_undo {

@@ -66,8 +66,11 @@ static int __init semundo_init(void)
 {
 	int err = check_layout();
 
-	if (!err)
-		err = semundo_files_create();
+	if (err)
+		return err;
+	semundo_write_init();
+	semundo_semop_find();
+	err = semundo_files_create();
 	if (!err)
 		pr_info("loaded: /proc/semundo and /proc/sysvipc/semundo\n");
 	return err;

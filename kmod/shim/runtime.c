@@ -20,13 +20,20 @@ void rcu_core_read_unlock(void)
 }
 
 /*
- * Called between passes over the sets, with nothing held: lets others run, and
- * ends a read whose process is being killed.
+ * Called between passes over the sets, and between the sets of a write, with no
+ * spin lock held: lets others run, and ends what a process that is being killed
+ * was doing.
  */
 int semundo_between_passes(void)
 {
 	cond_resched();
 	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
+/* The same for what must be done to its end even when the process is being killed. */
+void semundo_relax(void)
+{
+	cond_resched();
 }
 
 /* Charged to the reader; NULL, without a warning, when there is none. May sleep. */

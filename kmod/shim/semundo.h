@@ -3,11 +3,13 @@
 #ifndef SEMUNDO_H
 #define SEMUNDO_H
 
+#include <linux/mutex.h>
 #include <linux/types.h>
 
 struct file;
 struct list_head;
 struct sem_array;
+struct sembuf;
 struct task_struct;
 
 /* One member of a private structure that the module relies on; Rust: layout.rs, Member. */
@@ -47,10 +49,28 @@ extern const struct semundo_member semundo_members[];
 extern const size_t semundo_members_len;
 struct list_head *semundo_own_lock(void);
 void semundo_own_unlock(void);
+const void *semundo_own_list(void);
+struct sem_array *semundo_find_set(int semid);
 int semundo_set_size(int semid);
 struct sem_array *semundo_next_set(int *index);
 struct list_head *semundo_set_lock(struct sem_array *set, int *semid, int *nsems);
 void semundo_set_unlock(struct sem_array *set);
+void semundo_set_values(const struct sem_array *set, u16 *values);
+
+/* semop.c: the kernel's semop(). */
+void semundo_semop_find(void);
+int semundo_semopm(void);
+int semundo_semop(int semid, struct sembuf *ops, unsigned int nops);
+
+/* write.c: writing to /proc/semundo. */
+struct semundo_writer {
+	struct mutex lock;	/* of text */
+	void *text;		/* Rust's; NULL before the first write */
+};
+void semundo_write_init(void);
+void semundo_writer_init(struct semundo_writer *writer);
+void semundo_writer_release(struct semundo_writer *writer);
+ssize_t semundo_writer_write(struct semundo_writer *writer, const char __user *text, size_t len);
 
 /* tasks.c: who owns which list, as the reader may see it. */
 size_t semundo_owners(struct file *file, struct semundo_owner *owners, size_t capacity);
@@ -60,6 +80,7 @@ bool semundo_task_has(const struct task_struct *task, const void *undo_list);
 void rcu_core_read_lock(void);
 void rcu_core_read_unlock(void);
 int semundo_between_passes(void);
+void semundo_relax(void);
 void *semundo_alloc(size_t bytes);
 void semundo_free(const void *memory);
 void semundo_panic(const char *file, size_t len, unsigned int line) __noreturn;
@@ -80,5 +101,10 @@ long semundo_table_start(void *walk, loff_t *pos);
 long semundo_table_next(void *walk, loff_t *pos);
 int semundo_table_show(void *walk, char *buf, size_t size, size_t *count);
 void semundo_table_stop(void *walk);
+void *semundo_text_new(void);
+void semundo_text_free(void *text);
+size_t semundo_text_waiting(const void *text);
+char *semundo_text_room(void *text, size_t len);
+int semundo_text_take(void *text, size_t len);
 
 #endif

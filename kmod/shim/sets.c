@@ -28,6 +28,9 @@ const struct semundo_member semundo_members[] = {
 	MEMBER(sem_array, sem_perm),
 	MEMBER(sem_array, list_id),
 	MEMBER(sem_array, sem_nsems),
+	MEMBER(sem_array, sems),
+	MEMBER(sem, semval),
+	{ "sem", NULL, sizeof(struct sem) },
 	MEMBER(sem_undo, list_proc),
 	MEMBER(sem_undo, ulp),
 	MEMBER(sem_undo, list_id),
@@ -68,12 +71,18 @@ void semundo_own_unlock(void)
 	spin_unlock(&current->sysvsem.undo_list->lock);
 }
 
+/* Names the caller's own undo list, NULL for none: compared, never followed. */
+const void *semundo_own_list(void)
+{
+	return current->sysvsem.undo_list;
+}
+
 /*
- * How many semaphores the set has; 0 when there is no such set (any more).
- * An identifier is an index below a sequence number; the index has 15 bits, or
- * 24 with the boot option ipcmni_extend. Inside rcu_read_lock().
+ * The set; NULL when there is no such set (any more). An identifier is an index
+ * below a sequence number; the index has 15 bits, or 24 with the boot option
+ * ipcmni_extend. Inside rcu_read_lock().
  */
-int semundo_set_size(int semid)
+struct sem_array *semundo_find_set(int semid)
 {
 	static const int index_masks[] = { (1 << 15) - 1, (1 << 24) - 1 };
 	int i;
@@ -82,9 +91,17 @@ int semundo_set_size(int semid)
 		struct sem_array *set = idr_find(sets(), semid & index_masks[i]);
 
 		if (set && READ_ONCE(set->sem_perm.id) == semid)
-			return set->sem_nsems;
+			return set;
 	}
-	return 0;
+	return NULL;
+}
+
+/* How many semaphores the set has; 0 when there is no such set (any more). Inside rcu_read_lock(). */
+int semundo_set_size(int semid)
+{
+	struct sem_array *set = semundo_find_set(semid);
+
+	return set ? set->sem_nsems : 0;
 }
 
 /* The first set at *index or above, and its index; NULL at the end. Inside rcu_read_lock(). */
@@ -109,4 +126,16 @@ struct list_head *semundo_set_lock(struct sem_array *set, int *semid, int *nsems
 void semundo_set_unlock(struct sem_array *set)
 {
 	spin_unlock(&set->sem_perm.lock);
+}
+
+/*
+ * The values of a set that is locked. An operation on one semaphore does not take
+ * the set's lock, so each value is right by itself.
+ */
+void semundo_set_values(const struct sem_array *set, u16 *values)
+{
+	int i;
+
+	for (i = 0; i < set->sem_nsems; i++)
+		values[i] = READ_ONCE(set->sems[i].semval);
 }

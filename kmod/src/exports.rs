@@ -1,7 +1,7 @@
-//! What the C half calls: the check of the layouts, and the functions of the two walks.
+//! What the C half calls: the check of the layouts, the functions of the two walks, and those of the text that is written.
 
 use core::ffi::{CStr, c_char, c_int, c_void};
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 use core::slice;
 
 use semundo_core::walk::Walk;
@@ -12,6 +12,7 @@ use crate::layout::{self, Expected};
 use crate::memory::Kv;
 use crate::own::OwnList;
 use crate::table::Table;
+use crate::write::Text;
 
 /// Checks the private layouts; on a difference writes why to `message` and returns `-EINVAL`.
 ///
@@ -142,3 +143,67 @@ walk!(OwnList, |_file| OwnList;
     semundo_own_new semundo_own_free semundo_own_start semundo_own_next semundo_own_show semundo_own_stop);
 walk!(Table, Table::new;
     semundo_table_new semundo_table_free semundo_table_start semundo_table_next semundo_table_show semundo_table_stop);
+
+/// An empty text for an open file; null when there is no memory.
+#[unsafe(no_mangle)]
+extern "C" fn semundo_text_new() -> *mut Text {
+    let memory = ffi::semundo_alloc(size_of::<Text>()).cast::<Text>();
+    if !memory.is_null() {
+        const { assert!(align_of::<Text>() <= ffi::ALLOC_ALIGN) };
+        // SAFETY: the memory is of the type's size and aligned for the type.
+        unsafe { memory.write(Text::default()) };
+    }
+    memory
+}
+
+/// Frees a text, or null.
+///
+/// # Safety
+///
+/// `text` is null, or a text that nobody uses any more.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn semundo_text_free(text: *mut Text) {
+    if !text.is_null() {
+        // SAFETY: by contract; the memory came from `semundo_alloc`.
+        unsafe {
+            text.drop_in_place();
+            ffi::semundo_free(text.cast());
+        }
+    }
+}
+
+/// How many bytes wait for the rest of their line.
+///
+/// # Safety
+///
+/// `text` is a text.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn semundo_text_waiting(text: *const Text) -> usize {
+    // SAFETY: by contract.
+    unsafe { (*text).waiting() }
+}
+
+/// Where the `len` bytes of the next write belong, or an error as `ERR_PTR` has it.
+///
+/// # Safety
+///
+/// `text` is a text that nobody else uses meanwhile.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn semundo_text_room(text: *mut Text, len: usize) -> *mut u8 {
+    // SAFETY: by contract.
+    match unsafe { (*text).room(len) } {
+        Ok(room) => room.as_mut_ptr(),
+        Err(error) => ptr::without_provenance_mut(error.negated() as usize),
+    }
+}
+
+/// Restores the complete lines and keeps the rest: 0 or a negative error.
+///
+/// # Safety
+///
+/// `text` is a text that nobody else uses meanwhile, and its room for `len` bytes was filled.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn semundo_text_take(text: *mut Text, len: usize) -> c_int {
+    // SAFETY: by contract.
+    unsafe { (*text).take(len) }.map_or_else(Errno::negated, |()| 0)
+}

@@ -1,9 +1,11 @@
 //! The C half of the module, as Rust sees it: `shim/semundo.h`, and nothing else.
 
-use core::ffi::{c_char, c_int, c_void};
+use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::marker::{PhantomData, PhantomPinned};
 
 use rcu_core::list::ListHead;
+use semundo_core::plan::Op;
+use semundo_core::types::SemId;
 use seqfile_core::Errno;
 
 /// A structure of the kernel that Rust only points to.
@@ -60,11 +62,20 @@ unsafe extern "C" {
     /// Lets others run; negative when the caller is being killed. Outside of any section or lock.
     pub safe fn semundo_between_passes() -> c_int;
 
+    /// Lets others run. Outside of any section or lock.
+    pub safe fn semundo_relax();
+
+    /// Names the caller's own undo list, 0 for none.
+    pub safe fn semundo_own_list() -> usize;
+
     /// Locks the caller's own undo list and gives its head, or null (unlocked).
     pub safe fn semundo_own_lock() -> *mut ListHead;
 
     /// Unlocks the caller's own undo list, which was locked.
     pub fn semundo_own_unlock();
+
+    /// The set, or null. Inside a read-side critical section.
+    pub fn semundo_find_set(semid: c_int) -> *mut Opaque;
 
     /// How many semaphores the set has, 0 for none such. Inside a read-side critical section.
     pub fn semundo_set_size(semid: c_int) -> c_int;
@@ -77,6 +88,15 @@ unsafe extern "C" {
 
     /// Unlocks a set that was locked.
     pub fn semundo_set_unlock(set: *mut Opaque);
+
+    /// Copies the values of a set that is locked, one for each of its semaphores.
+    pub fn semundo_set_values(set: *const Opaque, values: *mut u16);
+
+    /// How many operations a call may have.
+    pub safe fn semundo_semopm() -> c_int;
+
+    /// The kernel's `semop` on operations in kernel memory, which it only reads: 0 or a negative error. May sleep.
+    fn semundo_semop(semid: c_int, ops: *const Op, nops: c_uint) -> c_int;
 
     /// The tasks with undo lists that the opener of `file` may see. Inside a read-side critical section.
     pub fn semundo_owners(file: *mut Opaque, owners: *mut Owner, capacity: usize) -> usize;
@@ -92,6 +112,16 @@ unsafe extern "C" {
 /// `EINTR` when the caller is being killed.
 pub fn between_passes() -> Result<(), Errno> {
     if semundo_between_passes() < 0 { Err(Errno::EINTR) } else { Ok(()) }
+}
+
+/// `semop(2)` by the caller.
+///
+/// # Errors
+///
+/// Those of `semop(2)`, and `EOPNOTSUPP` where the kernel's function was not found.
+pub fn semop(semid: SemId, ops: &[Op]) -> Result<(), Errno> {
+    // SAFETY: an `Op` is a `struct sembuf`, and there are as many as are named.
+    Errno::from_raw(-unsafe { semundo_semop(semid, ops.as_ptr(), ops.len() as c_uint) }).map_or(Ok(()), Err)
 }
 
 #[cfg(semundo_module)]

@@ -7,14 +7,13 @@ use core::ptr::NonNull;
 
 use rcu_core::Flavor;
 use rcu_core::flavor::kernel::Kernel;
-use rcu_core::list::{Entries, ListHead};
 use semundo_core::memory::Buffer;
 use semundo_core::source::{Adjustments, Source, TableKey};
 use seqfile_core::Errno;
 
 use crate::ffi::{self, Opaque, Owner};
 use crate::memory::KvBuffer;
-use crate::undo::Undo;
+use crate::set::LockedSet;
 
 /// All undo entries of the reader's IPC namespace that the opener of `file` may see.
 pub struct Table {
@@ -66,7 +65,7 @@ impl Source for Table {
         while let Some(set) = NonNull::new(unsafe { ffi::semundo_next_set(&mut index) }) {
             // SAFETY: the set was found inside the section.
             if let Some(set) = unsafe { LockedSet::lock(set) } {
-                set.pass(owners, &mut visit);
+                visit_owned(&set, owners, &mut visit);
             }
             index += 1;
         }
@@ -75,60 +74,22 @@ impl Source for Table {
     }
 }
 
-/// A semaphore set that is locked against all but single-semaphore operations.
-///
-/// # Invariants
-///
-/// `set` is locked by this thread and not being removed; `undos` anchors its list of undo entries.
-struct LockedSet {
-    set: NonNull<Opaque>,
-    undos: NonNull<ListHead>,
-    semid: i32,
-    nsems: i32,
-}
-
-impl LockedSet {
-    /// Locks a set; `None` when it is being removed.
-    ///
-    /// # Safety
-    ///
-    /// `set` was found in the read-side critical section that is still open, and stays open while the lock is held.
-    unsafe fn lock(set: NonNull<Opaque>) -> Option<Self> {
-        let (mut semid, mut nsems) = (0, 0);
-        // SAFETY: the set is valid memory in the section.
-        let undos = unsafe { ffi::semundo_set_lock(set.as_ptr(), &mut semid, &mut nsems) };
-        // INVARIANT: not null means locked and alive.
-        NonNull::new(undos).map(|undos| Self { set, undos, semid, nsems })
-    }
-
-    /// Visits each entry once for each process that owns its list.
-    fn pass(&self, owners: &[Owner], visit: &mut impl FnMut(TableKey, Adjustments<'_>)) {
-        // SAFETY: `list_id` changes only under the set's lock, which is held while the iterator lives.
-        for link in unsafe { Entries::new(self.undos) } {
-            // SAFETY: the links of `list_id` are those of entries, which are freed only after they left it.
-            let undo = unsafe { Undo::from_list_id(link) };
-            let undo_list = undo.undo_list();
-            let mut sharers = &owners[owners.partition_point(|owner| owner.undo_list < undo_list)..];
-            while let Some(&Owner { pid, list, .. }) = sharers.first().filter(|owner| owner.undo_list == undo_list) {
-                let same_process = |owner: &Owner| owner.undo_list == undo_list && owner.pid == pid;
-                let (process, others) = sharers.split_at(sharers.partition_point(same_process));
-                sharers = others;
-                // The entry is alive, and with it its list: a task that has that address now has that very list, and
-                // not a later one at the same place.
-                // SAFETY: the tasks were found inside the section.
-                if process.iter().any(|owner| unsafe { ffi::semundo_task_has(owner.task, undo_list) }) {
-                    let key = TableKey { semid: self.semid, pid, identity: undo_list, list };
-                    // SAFETY: the entry is one of this set's, which has `nsems` semaphores.
-                    visit(key, unsafe { undo.adjustments(self.nsems as usize) });
-                }
+/// Visits each entry of a set once for each process that owns its list.
+fn visit_owned(set: &LockedSet, owners: &[Owner], visit: &mut impl FnMut(TableKey, Adjustments<'_>)) {
+    for undo in set.undos() {
+        let undo_list = undo.undo_list();
+        let mut sharers = &owners[owners.partition_point(|owner| owner.undo_list < undo_list)..];
+        while let Some(&Owner { pid, list, .. }) = sharers.first().filter(|owner| owner.undo_list == undo_list) {
+            let same_process = |owner: &Owner| owner.undo_list == undo_list && owner.pid == pid;
+            let (process, others) = sharers.split_at(sharers.partition_point(same_process));
+            sharers = others;
+            // The entry is alive, and with it its list: a task that has that address now has that very list, and
+            // not a later one at the same place.
+            // SAFETY: the tasks were found inside the section.
+            if process.iter().any(|owner| unsafe { ffi::semundo_task_has(owner.task, undo_list) }) {
+                let key = TableKey { semid: set.semid(), pid, identity: undo_list, list };
+                visit(key, set.adjustments(&undo));
             }
         }
-    }
-}
-
-impl Drop for LockedSet {
-    fn drop(&mut self) {
-        // SAFETY: locked by this thread (type invariant).
-        unsafe { ffi::semundo_set_unlock(self.set.as_ptr()) };
     }
 }
