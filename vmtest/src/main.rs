@@ -11,6 +11,7 @@ mod process;
 mod random;
 mod reading;
 mod suite;
+mod writing;
 
 use std::process::ExitCode;
 

@@ -11,6 +11,9 @@ mod reload;
 mod sizes;
 mod story;
 mod threads;
+mod write;
+mod write_errors;
+mod write_races;
 
 use std::time::{Duration, Instant};
 
@@ -35,7 +38,7 @@ const fn test(name: &'static str, limit: u64, run: fn() -> Result<()>) -> Test {
 }
 
 /// The modules in their order of running; what reloads the module and what loads the machine comes last.
-const GROUPS: [&[Test]; 11] = [
+const GROUPS: [&[Test]; 14] = [
     story::TESTS,
     sizes::TESTS,
     lists::TESTS,
@@ -44,6 +47,9 @@ const GROUPS: [&[Test]; 11] = [
     binding::TESTS,
     namespaces::TESTS,
     command::TESTS,
+    write::TESTS,
+    write_errors::TESTS,
+    write_races::TESTS,
     exact::TESTS,
     reload::TESTS,
     churn::TESTS,
