@@ -137,6 +137,15 @@ impl Child {
         }
     }
 
+    /// Waits for its end, and gives its exit status.
+    pub fn status(mut self) -> Result<i32> {
+        self.reaped = true;
+        match waitpid(self.pid, None)? {
+            WaitStatus::Exited(_, status) => Ok(status),
+            other => bail!("process {} should have exited: {other:?}", self.pid),
+        }
+    }
+
     /// Waits for its end, which must be a good one.
     pub fn join(mut self) -> Result<()> {
         self.reaped = true;

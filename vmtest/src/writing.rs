@@ -42,6 +42,16 @@ pub fn write_is(text: &[u8], want: Option<i32>, list: &List) -> Result<()> {
 pub struct List(BTreeMap<i32, Vec<i16>>);
 
 impl List {
+    /// The caller's own list as it reads.
+    pub fn own() -> Result<List> {
+        let mut list = List::default();
+        for line in reading::text(proc::OWN)?.lines() {
+            let (semid, semadj) = line.split_once(' ').context("a line of one number")?;
+            list.set(semid.parse()?, semadj.split(' ').map(str::parse).collect::<Result<_, _>>()?);
+        }
+        Ok(list)
+    }
+
     /// A set ends with these adjustments.
     pub fn set(&mut self, semid: i32, semadj: Vec<i16>) {
         self.0.insert(semid, semadj);

@@ -19,6 +19,7 @@ use crate::expect::HEADER;
 use crate::process::Child;
 use crate::random::Random;
 use crate::reading;
+use crate::writing;
 
 pub const TESTS: &[Test] = &[
     test("churn: 20,000 opens leave nothing behind", 120, opens),
@@ -61,9 +62,10 @@ fn churn() -> Result<()> {
     before.ensure_back(drift.map(|drift| 1024.max(2 * drift)))
 }
 
-/// Opens both files over and over, reads them whole, in part, or not at all: a few bytes lost each time would show.
+/// Opens both files over and over, reads them whole, in part, or not at all, and writes: a few bytes lost each time would show.
 fn opens() -> Result<()> {
-    fresh_set()?.op(&[Op::new(0, -1).undo()])?;
+    let set = fresh_set()?;
+    set.op(&[Op::new(0, -1).undo()])?;
     let open = |count: usize| -> Result<()> {
         for number in 0..count {
             let mut file = File::open([proc::OWN, proc::TABLE][number % 2])?;
@@ -72,6 +74,11 @@ fn opens() -> Result<()> {
                 1 => drop(file.read(&mut [0; 3])?),
                 _ => drop(reading::rest(&mut file, 4096)?),
             }
+            let adjustment = 1 + number as i16 % 2;
+            // One line, one that is refused after something was done, and a begun one.
+            let (line, refused) = (writing::line(set.id(), &[adjustment; WIDTH]), format!("{} 0\n", set.id()));
+            let answer = writing::write(format!("{line}{}{}", ["", &refused][number % 2], set.id()).as_bytes())?;
+            ensure!(answer == [None, Some(libc::EINVAL)][number % 2], "a write answers {answer:?}");
         }
         Ok(())
     };

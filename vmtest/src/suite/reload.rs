@@ -16,12 +16,15 @@ use crate::kernel_log::{self, KernelLog};
 use crate::module;
 use crate::process::Child;
 use crate::reading;
+use crate::writing::{self, List};
 
 pub const TESTS: &[Test] = &[
     test("reload: nothing but a greeting in the log since the first load", 60, first_load),
     test("reload: the module says that it is loaded", 60, says_loaded),
     test("reload: an open file outlives an unload or prevents it", 60, open_file),
     test("reload: a hundred times under readers", 300, hundred_times),
+    test("reload: an unfinished line goes with the module", 60, unfinished_line),
+    test("reload: a hundred times under writers", 300, hundred_times_written),
     test("reload: a wrong layout is refused", 60, wrong_layout),
 ];
 
@@ -145,6 +148,71 @@ fn hundred_times() -> Result<()> {
     }
     drop(readers);
     ensure!(reading::text(proc::OWN)? == own, "the list afterwards");
+    Ok(())
+}
+
+fn unfinished_line() -> Result<()> {
+    let _reload = Reload;
+    let text = holds_one()?;
+    let mut log = KernelLog::mark()?;
+    let mut file = writing::open()?;
+    ensure!(writing::write_to(&mut file, b"0 ").is_none(), "the begin of a line");
+    // An open file is no reason to stay.
+    module::try_unload()?;
+    let answer = writing::write_to(&mut file, b"1\n");
+    ensure!(answer == Some(libc::EIO), "a write without a module answers {answer:?}");
+    drop(file);
+    let lines = log.lines()?;
+    let told = lines.iter().filter(|line| line.contains("in the middle of a line, its 2 bytes are dropped")).count();
+    ensure!(told == 1, "the log: {lines:?}");
+    load()?;
+    ensure!(reading::text(proc::OWN)? == text, "the list after a reload");
+    Ok(())
+}
+
+/// Writes two lists in turn while the module comes and goes: each write is done whole, or not at all because the module is gone.
+fn write_on(sets: &[SemSet]) -> Result<()> {
+    let lists = [1, -2].map(|adjustment| {
+        let mut list = List::default();
+        sets.iter().for_each(|set| list.set(set.id(), vec![adjustment; 100]));
+        list
+    });
+    for list in lists.iter().cycle() {
+        while match writing::open().map(|mut file| writing::write_to(&mut file, &list.text())) {
+            Ok(None) => false,
+            Ok(Some(libc::EIO)) => true,
+            Ok(Some(errno)) => bail!("a write answers {errno}"),
+            Err(_) => {
+                sleep(Duration::from_millis(1));
+                true
+            }
+        } {}
+        match reading::text(proc::OWN) {
+            Ok(text) => ensure!(text.as_bytes() == list.text(), "the list after a write"),
+            // No module.
+            Err(_) => sleep(Duration::from_millis(1)),
+        }
+    }
+    Ok(())
+}
+
+fn hundred_times_written() -> Result<()> {
+    let _reload = Reload;
+    let sets: Vec<SemSet> = (0..10).map(|_| SemSet::create(100, 0o600)).collect::<Result<_, _>>()?;
+    let mut writers = Vec::new();
+    for _ in 0..3 {
+        writers.push(Child::fork(|_| write_on(&sets))?);
+    }
+    for round in 0..100 {
+        sleep(Duration::from_millis(5));
+        module::unload().with_context(|| format!("round {round}"))?;
+        load().with_context(|| format!("round {round}"))?;
+    }
+    for writer in &mut writers {
+        if let Some(result) = writer.recv_within(Duration::from_millis(1)) {
+            result.context("a writer")?;
+        }
+    }
     Ok(())
 }
 
