@@ -18,6 +18,7 @@ pub const TESTS: &[Test] = &[
     test("write races: a thread takes and gives meanwhile", 120, taking_sibling),
     test("write races: a thread takes and gives, one of the sets is refused", 120, taken_back_under_a_sibling),
     test("write races: another process changes the values", 120, changed_values),
+    test("write races: another process sets the values", 120, set_values),
     test("write races: a set is removed", 240, removed_set),
     test("write races: the writer is killed", 240, killed),
 ];
@@ -227,6 +228,40 @@ fn changed_values() -> Result<()> {
     ensure!(done > 0, "no write was done");
     if let Some(result) = hammer.recv_within(Duration::from_millis(1)) {
         result.context("who changes the values")?;
+    }
+    Ok(())
+}
+
+/// SETVAL clears adjustments behind the plan's back: a write ends with its own, which the next SETVAL clears, and nothing between.
+fn set_values() -> Result<()> {
+    const WIDTH: usize = 40;
+    let sets = sets(2, WIDTH, 100)?;
+    let lists = [uniform(&sets, WIDTH, 5), uniform(&sets, WIDTH, -9)];
+    let _hammer = Child::fork(|link| {
+        link.go()?;
+        let mut random = Random::new(3);
+        loop {
+            sets[random.below(2)].set_value(random.below(WIDTH) as u16, 100)?;
+        }
+    })?;
+    let (start, mut done, mut cleared) = (Instant::now(), 0, 0);
+    while start.elapsed() < TIME {
+        for (list, adjustment) in lists.iter().zip([5, -9]) {
+            match writing::write(&list.text())? {
+                None => done += 1,
+                Some(libc::EAGAIN) => continue,
+                other => return Err(anyhow!("a write answers {other:?}")),
+            }
+            for (semid, now) in List::own()?.sets() {
+                ensure!(now.iter().all(|now| [0, adjustment].contains(now)), "set {semid} is {now:?}");
+                cleared += now.iter().filter(|now| **now == 0).count();
+            }
+        }
+    }
+    println!("   {done} writes done, {cleared} adjustments cleared behind them");
+    ensure!(done > 0, "no write was done");
+    for set in &sets {
+        ensure!(set.values()? == [100; WIDTH], "values {:?}", set.values()?);
     }
     Ok(())
 }
