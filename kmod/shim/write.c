@@ -63,7 +63,11 @@ static ssize_t fetch(struct semundo_writer *writer, const char __user *text, siz
 	room = semundo_text_room(writer->text, len);
 	if (IS_ERR(room))
 		return PTR_ERR(room);
-	return copy_from_user(room, text, len) ? -EFAULT : 0;
+	if (copy_from_user(room, text, len)) {
+		semundo_text_take(writer->text, 0);
+		return -EFAULT;
+	}
+	return 0;
 }
 
 static int restore(struct semundo_writer *writer, size_t len)

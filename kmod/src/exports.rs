@@ -197,11 +197,11 @@ unsafe extern "C" fn semundo_text_room(text: *mut Text, len: usize) -> *mut u8 {
     }
 }
 
-/// Restores the complete lines and keeps the rest: 0 or a negative error.
+/// Restores the complete lines and keeps the rest, and gives up the room: 0 or a negative error.
 ///
 /// # Safety
 ///
-/// `text` is a text that nobody else uses meanwhile, and its room for `len` bytes was filled.
+/// `text` is a text that nobody else uses meanwhile.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn semundo_text_take(text: *mut Text, len: usize) -> c_int {
     // SAFETY: by contract.

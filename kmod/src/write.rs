@@ -41,26 +41,43 @@ impl Text {
     }
 
     /// Restores the complete lines of what waits and the `len` bytes that were put into the [room](Text::room); the rest waits.
+    /// The room is given up, filled or not.
     ///
     /// # Errors
     ///
     /// Those of [`restore::all`], and `E2BIG` when more would have to wait than can. Nothing was changed: what waited waits still, and
     /// the bytes are forgotten, so that the write may be done again.
     pub fn take(&mut self, len: usize) -> Result<(), Errno> {
-        let (start, end) = (self.waiting, self.waiting + len);
+        let result = self.restore(self.waiting + len);
+        self.shrink();
+        result
+    }
+
+    /// Restores the complete lines of the first `end` bytes; the rest of these waits.
+    fn restore(&mut self, end: usize) -> Result<(), Errno> {
         let text = &self.buffer.as_slice()[..end];
         // What waits has no end of a line in it.
-        let complete = text[start..].iter().rposition(|byte| *byte == b'\n').map_or(0, |last| start + last + 1);
+        let new = &text[self.waiting..];
+        let complete = new.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| self.waiting + last + 1);
         if end - complete > WAITING_MAX {
             return Err(Errno::E2BIG);
         }
         restore::all(&text[..complete])?;
+        self.buffer.as_mut_slice().copy_within(complete..end, 0);
         self.waiting = end - complete;
-        if self.waiting == 0 {
-            self.buffer = KvBuffer::default();
-        } else {
-            self.buffer.as_mut_slice().copy_within(complete..end, 0);
-        }
         Ok(())
+    }
+
+    /// Keeps little more memory than what waits takes: a file may stay open.
+    fn shrink(&mut self) {
+        let mut smaller = KvBuffer::default();
+        if self.waiting > 0 {
+            // As large as what waits becomes by and by, or large because of a write.
+            if self.buffer.as_slice().len() <= 2 * WAITING_MAX || smaller.grow(self.waiting).is_err() {
+                return;
+            }
+            smaller.as_mut_slice().copy_from_slice(&self.buffer.as_slice()[..self.waiting]);
+        }
+        self.buffer = smaller;
     }
 }

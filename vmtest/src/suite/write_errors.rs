@@ -23,6 +23,7 @@ pub const TESTS: &[Test] = &[
     test("write errors: 6,000 mutated texts", 120, mutated),
     test("write errors: a MiB of garbage", 60, garbage),
     test("write errors: memory that is not there", 60, bad_address),
+    test("write errors: an open file keeps little memory", 60, kept_memory),
     test("write errors: no right to one of three sets", 60, no_right),
     test("write errors: an unfinished line is dropped and told once", 60, unfinished),
     test("write errors: many unfinished lines are told seldom", 60, unfinished_often),
@@ -147,6 +148,38 @@ fn bad_address() -> Result<()> {
     list.is_own()
 }
 
+/// Large writes of all ends: nothing waits, something waits, a set or an address is wrong.
+fn kept_memory() -> Result<()> {
+    const FILES: usize = 12;
+    let (_, list) = start()?;
+    let used = || -> Result<usize> {
+        let meminfo = fs::read_to_string("/proc/meminfo")?;
+        let line = meminfo.lines().find_map(|line| line.strip_prefix("VmallocUsed:")).context("VmallocUsed")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    };
+    let mut files = (0..FILES).map(|_| writing::open()).collect::<Result<Vec<_>>>()?;
+    let mut text = list.text().repeat((5 << 20) / list.text().len());
+    let before = used()?;
+    for (number, file) in files.iter_mut().enumerate() {
+        // Half of them have the begin of a line already.
+        if number < FILES / 2 {
+            ensure!(write_to(file, b" ").is_none(), "the begin of a line");
+        }
+        let whole = text.len();
+        let (end, want) = [("", None), ("0", None), ("x\n", Some(libc::EINVAL))][number % 3];
+        text.extend_from_slice(end.as_bytes());
+        let answer = write_to(file, &text);
+        ensure!(answer == want, "a write answers {answer:?}");
+        text.truncate(whole);
+        // SAFETY: the kernel checks the address; nothing is read by us.
+        let result = unsafe { libc::write(file.as_raw_fd(), std::ptr::without_provenance(8), 5 << 20) };
+        ensure!(result == -1, "a write from nowhere answers {result}");
+    }
+    let more = used()?.saturating_sub(before);
+    ensure!(more < FILES * 100, "{FILES} open files keep {more} KiB");
+    Ok(())
+}
+
 /// Where a later set is refused, what was done to those before it is taken back.
 fn no_right() -> Result<()> {
     let (sets, root) = start()?;
@@ -158,7 +191,8 @@ fn no_right() -> Result<()> {
             let mut list = List::default();
             sets[..denied].iter().for_each(|set| list.set(set.id(), vec![-9; root.of(set.id()).map_or(0, <[_]>::len)]));
             write_is(&list.text(), None, &list)?;
-            let mut text = String::new();
+            // Named twice, they are taken back twice.
+            let mut text: String = list.sets().map(|(semid, semadj)| line(semid, &vec![700; semadj.len()])).collect();
             for (index, set) in sets.iter().enumerate() {
                 if index == denied {
                     text += &line(closed.id(), &[1, 2, 3]);
