@@ -16,6 +16,7 @@ pub const TESTS: &[Test] = &[
     test("write: split at every byte", 120, split),
     test("write: a long line byte by byte", 120, byte_by_byte),
     test("write: the last of two lines for a set counts", 60, twice),
+    test("write: other processes' lists of the sets stay", 60, others_stay),
     test("write: calls of two operations, and of one", 60, short_calls),
     test("write: a file is read and written", 60, read_and_write),
 ];
@@ -172,6 +173,31 @@ fn twice() -> Result<()> {
     // Also where a later line fails: all that was done is taken back.
     let text = [line(set.id(), &[5, 6]), line(set.id(), &[7, 8]), line(set.id(), &[9])].concat();
     write_is(text.as_bytes(), Some(libc::EINVAL), &list)
+}
+
+fn others_stay() -> Result<()> {
+    let lists = two_lists()?;
+    // The sets' lists of entries begin with the newest: ours is the last.
+    write_is(&lists[0].text(), None, &lists[0])?;
+    let mut others = Vec::new();
+    for number in 0..6 {
+        let mut other = Child::fork(|link| {
+            let list = &lists[number % 2];
+            write_is(&list.text(), None, list)?;
+            link.step()?;
+            list.is_own()
+        })?;
+        other.link().wait()?;
+        others.push(other);
+    }
+    for list in lists.iter().cycle().take(4) {
+        write_is(&list.text(), None, list)?;
+    }
+    for mut other in others {
+        other.link().go()?;
+        other.join()?;
+    }
+    lists[1].is_own()
 }
 
 fn short_calls() -> Result<()> {
