@@ -17,6 +17,7 @@
 
 #include "compat.h"
 
+/* Whole: the size of one counts, too. */
 struct sem {
 	int semval;
 	struct pid *sempid;
@@ -26,6 +27,7 @@ struct sem {
 	time64_t sem_otime;
 } ____cacheline_aligned_in_smp;
 
+/* Whole, for the place of sems. */
 struct sem_array {
 	struct kern_ipc_perm sem_perm;
 	time64_t sem_ctime;

@@ -29,7 +29,7 @@ pub fn write(text: &[u8]) -> Result<Option<i32>> {
     Ok(write_to(&mut open()?, text))
 }
 
-/// What [`write`] must answer, and the list afterwards.
+/// What one write of `text` must answer, and what the list must be afterwards.
 pub fn write_is(text: &[u8], want: Option<i32>, list: &List) -> Result<()> {
     let answer = write(text)?;
     let shown = || String::from_utf8_lossy(&text[..text.len().min(200)]).into_owned();
