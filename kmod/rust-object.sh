@@ -1,14 +1,20 @@
 #!/bin/sh
 # Builds the one Rust object of the module: `core` from the compiler's library source, the three cores and the
-# module's crate, all with kernel flags, linked by LTO into one relocatable object. The same object serves every kernel.
+# module's crate, all with kernel flags, linked by LTO into one relocatable object. The same object serves every kernel; a kernel
+# with the patches leaves out what it has no use for by the conditions semundo_in_tree and semundo_read_only (src/lib.rs).
 #
-# usage: RUSTC=rustc rust-object.sh KMOD_DIR BUILD_DIR OBJECT
+# usage: RUSTC=rustc rust-object.sh KMOD_DIR BUILD_DIR OBJECT [CONDITION...]
 set -eu
 
 rustc=${RUSTC:-rustc}
 kmod=$1
 build=$2
 object=$3
+shift 3
+conditions=--cfg=semundo_module
+for condition; do
+	conditions="$conditions --cfg=$condition"
+done
 
 # Kernel builds need unstable flags; this makes a stable compiler take them.
 export RUSTC_BOOTSTRAP=1
@@ -84,7 +90,7 @@ use="--edition=2024 --extern core=$build/libcore.rlib --extern compiler_builtins
 	compile seqfile_core "$kmod/../seqfile-core/src/lib.rs" $use
 	compile semundo_core "$kmod/../semundo-core/src/lib.rs" $use \
 		--extern rcu_core="$build/librcu_core.rlib" --extern seqfile_core="$build/libseqfile_core.rlib"
-	"$rustc" --crate-name semundo_kmod --crate-type=staticlib --emit=link $flags $use -Clto=fat --cfg semundo_module \
+	"$rustc" --crate-name semundo_kmod --crate-type=staticlib --emit=link $flags $use -Clto=fat $conditions \
 		--extern rcu_core="$build/librcu_core.rlib" --extern seqfile_core="$build/libseqfile_core.rlib" \
 		--extern semundo_core="$build/libsemundo_core.rlib" "$kmod/src/lib.rs"
 }

@@ -9,6 +9,7 @@
 struct file;
 struct list_head;
 struct sem_array;
+struct sem_undo;
 struct sembuf;
 struct task_struct;
 
@@ -47,8 +48,9 @@ bool semundo_opened_by_current(const struct file *file);
 extern const struct semundo_offsets semundo_offsets;
 extern const struct semundo_member semundo_members[];
 extern const size_t semundo_members_len;
-struct list_head *semundo_own_lock(void);
-void semundo_own_unlock(void);
+struct list_head *semundo_own_lock(struct file *file);
+void semundo_own_unlock(struct list_head *head);
+int semundo_undo_size(const struct sem_undo *undo);
 const void *semundo_own_list(void);
 struct sem_array *semundo_find_set(int semid);
 int semundo_set_size(int semid);

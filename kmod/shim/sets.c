@@ -54,9 +54,10 @@ static struct idr *sets(void)
  * Locks the caller's own undo list and gives its head; NULL, unlocked, when
  * it has none. The caller holds a reference to the list, so it stays. RCU alone
  * would not do: semop() moves an entry that it uses to the head of the list
- * (ipc/sem.c: lookup_undo), behind a reader's back.
+ * (ipc/sem.c: lookup_undo), behind a reader's back. The file is the caller's,
+ * whichever it is.
  */
-struct list_head *semundo_own_lock(void)
+struct list_head *semundo_own_lock(struct file *file)
 {
 	struct sem_undo_list *list = current->sysvsem.undo_list;
 
@@ -66,9 +67,9 @@ struct list_head *semundo_own_lock(void)
 	return &list->list_proc;
 }
 
-void semundo_own_unlock(void)
+void semundo_own_unlock(struct list_head *head)
 {
-	spin_unlock(&current->sysvsem.undo_list->lock);
+	spin_unlock(&container_of(head, struct sem_undo_list, list_proc)->lock);
 }
 
 /* Names the caller's own undo list, NULL for none: compared, never followed. */
@@ -102,6 +103,12 @@ int semundo_set_size(int semid)
 	struct sem_array *set = semundo_find_set(semid);
 
 	return set ? set->sem_nsems : 0;
+}
+
+/* The same of an entry's set. Inside rcu_read_lock(), and with the list of the entry locked. */
+int semundo_undo_size(const struct sem_undo *undo)
+{
+	return semundo_set_size(READ_ONCE(undo->semid));
 }
 
 /* The first set at *index or above, and its index; NULL at the end. Inside rcu_read_lock(). */

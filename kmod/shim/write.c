@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * Writing to /proc/semundo: fetches the text and keeps writers apart. What is in
+ * Writing an undo list: fetches the text and keeps writers apart. What is in
  * the text, and what is done about it, is Rust's (write.rs).
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+#define pr_fmt(fmt) "semundo: " fmt
 
 #include <linux/err.h>
 #include <linux/hash.h>
@@ -46,7 +46,7 @@ void semundo_writer_release(struct semundo_writer *writer)
 	size_t waiting = writer->text ? semundo_text_waiting(writer->text) : 0;
 
 	if (waiting)
-		pr_notice_ratelimited("%s[%d]: /proc/semundo closed in the middle of a line, its %zu bytes are dropped\n",
+		pr_notice_ratelimited("%s[%d]: file closed in the middle of a line, its %zu bytes are dropped\n",
 				      current->comm, task_tgid_nr(current), waiting);
 	semundo_text_free(writer->text);
 }

@@ -68,20 +68,20 @@ unsafe extern "C" {
     /// Names the caller's own undo list, 0 for none.
     pub safe fn semundo_own_list() -> usize;
 
-    /// Locks the caller's own undo list and gives its head, or null (unlocked).
-    pub safe fn semundo_own_lock() -> *mut ListHead;
+    /// Locks the undo list that `file` is of and gives its head, or null (unlocked). Inside a read-side critical section.
+    pub fn semundo_own_lock(file: *mut Opaque) -> *mut ListHead;
 
-    /// Unlocks the caller's own undo list, which was locked.
-    pub fn semundo_own_unlock();
+    /// Unlocks the undo list with this head, which was locked. Inside the section that it was locked in.
+    pub fn semundo_own_unlock(head: *mut ListHead);
+
+    /// How many semaphores the set of an entry has, 0 for none such. With the entry's list locked.
+    pub fn semundo_undo_size(undo: *const Opaque) -> c_int;
 
     /// The set, or null. Inside a read-side critical section.
     pub fn semundo_find_set(semid: c_int) -> *mut Opaque;
 
     /// How many semaphores the set has, 0 for none such. Inside a read-side critical section.
     pub fn semundo_set_size(semid: c_int) -> c_int;
-
-    /// The first set at `*index` or above. Inside a read-side critical section.
-    pub fn semundo_next_set(index: *mut c_int) -> *mut Opaque;
 
     /// Locks the set and gives its list of undo entries, or null (unlocked).
     pub fn semundo_set_lock(set: *mut Opaque, semid: *mut c_int, nsems: *mut c_int) -> *mut ListHead;
@@ -97,6 +97,12 @@ unsafe extern "C" {
 
     /// The kernel's `semop` on operations in kernel memory, which it only reads: 0 or a negative error. May sleep.
     fn semundo_semop(semid: c_int, ops: *const Op, nops: c_uint) -> c_int;
+}
+
+#[cfg(not(semundo_in_tree))]
+unsafe extern "C" {
+    /// The first set at `*index` or above. Inside a read-side critical section.
+    pub fn semundo_next_set(index: *mut c_int) -> *mut Opaque;
 
     /// The tasks with undo lists that the opener of `file` may see. Inside a read-side critical section.
     pub fn semundo_owners(file: *mut Opaque, owners: *mut Owner, capacity: usize) -> usize;

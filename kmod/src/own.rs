@@ -1,4 +1,4 @@
-//! The caller's own undo list, under its lock.
+//! The undo list that a file is of, under its lock: the caller's own, or in a patched kernel that of the file's task.
 
 use core::ptr::NonNull;
 
@@ -8,11 +8,25 @@ use rcu_core::list::{Entries, ListHead};
 use semundo_core::source::{Adjustments, OwnKey, Source};
 use seqfile_core::Errno;
 
-use crate::ffi;
+use crate::ffi::{self, Opaque};
 use crate::undo::Undo;
 
-/// The undo list of whoever reads.
-pub struct OwnList;
+/// The undo list that an open file is of.
+pub struct OwnList {
+    /// The open file, which outlives its walk.
+    file: NonNull<Opaque>,
+}
+
+impl OwnList {
+    /// The list that `file` is of.
+    ///
+    /// # Safety
+    ///
+    /// `file` is the `struct file` that the walk is read through, valid as long as the result is used.
+    pub unsafe fn new(file: NonNull<Opaque>) -> Self {
+        Self { file }
+    }
+}
 
 impl Source for OwnList {
     type Key = OwnKey;
@@ -20,13 +34,14 @@ impl Source for OwnList {
     fn pass(&mut self, mut visit: impl FnMut(OwnKey, Adjustments<'_>)) -> Result<(), Errno> {
         ffi::between_passes()?;
         let section = Kernel.read_lock();
-        if let Some(list) = LockedList::lock() {
-            for (semid, undo) in list.entries() {
-                // SAFETY: inside the section.
-                let nsems = unsafe { ffi::semundo_set_size(semid) };
+        // SAFETY: inside the section; the file is valid by the contract of `new`.
+        if let Some(list) = unsafe { LockedList::lock(self.file) } {
+            for undo in list.entries() {
+                // SAFETY: inside the section, and the list is locked.
+                let nsems = unsafe { ffi::semundo_undo_size(undo.as_ptr()) };
                 // SAFETY: `nsems` is the size of the entry's own set: a set takes its entries off their lists, under the lists'
                 // locks, before it gives up its identifier (ipc/sem.c: freeary).
-                visit(OwnKey { semid }, unsafe { undo.adjustments(nsems.max(0) as usize) });
+                visit(OwnKey { semid: undo.semid() }, unsafe { undo.adjustments(nsems.max(0) as usize) });
             }
         }
         drop(section);
@@ -34,7 +49,7 @@ impl Source for OwnList {
     }
 }
 
-/// The caller's own undo list, locked: entries neither come, go nor move.
+/// An undo list, locked: entries neither come, go nor move.
 ///
 /// # Invariants
 ///
@@ -44,24 +59,29 @@ struct LockedList {
 }
 
 impl LockedList {
-    /// Locks the caller's list; `None` when it has none.
-    fn lock() -> Option<Self> {
+    /// Locks the list that a file is of; `None` when there is none.
+    ///
+    /// # Safety
+    ///
+    /// `file` is valid; the read-side critical section that is open now stays open while the lock is held.
+    unsafe fn lock(file: NonNull<Opaque>) -> Option<Self> {
+        // SAFETY: by contract.
+        let head = unsafe { ffi::semundo_own_lock(file.as_ptr()) };
         // INVARIANT: not null means locked.
-        NonNull::new(ffi::semundo_own_lock()).map(|head| Self { head })
+        NonNull::new(head).map(|head| Self { head })
     }
 
-    /// The entries, each with the set that it is of.
-    fn entries(&self) -> impl Iterator<Item = (i32, Undo)> + '_ {
+    fn entries(&self) -> impl Iterator<Item = Undo> + '_ {
         // SAFETY: the lock keeps updaters out while `self` is borrowed (type invariant).
         let links = unsafe { Entries::new(self.head) };
         // SAFETY: the links of `list_proc` are those of entries, which are freed only after they left the list.
-        links.map(|link| unsafe { Undo::from_list_proc(link) }).map(|undo| (undo.semid(), undo))
+        links.map(|link| unsafe { Undo::from_list_proc(link) })
     }
 }
 
 impl Drop for LockedList {
     fn drop(&mut self) {
         // SAFETY: locked by this thread (type invariant).
-        unsafe { ffi::semundo_own_unlock() };
+        unsafe { ffi::semundo_own_unlock(self.head.as_ptr()) };
     }
 }

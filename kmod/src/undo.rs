@@ -8,7 +8,7 @@ use rcu_core::list::ListHead;
 use semundo_core::source::Adjustments;
 use semundo_core::types::SemId;
 
-use crate::ffi::semundo_offsets as offsets;
+use crate::ffi::{Opaque, semundo_offsets as offsets};
 
 /// An entry of an undo list, in the kernel's memory.
 ///
@@ -41,6 +41,11 @@ impl Undo {
         // SAFETY: the member lies inside the entry.
         // INVARIANT: the caller keeps the entry valid.
         Self { at: unsafe { link.cast::<u8>().byte_sub(offsets.undo_list_id) } }
+    }
+
+    /// The entry's address, for the C half.
+    pub fn as_ptr(&self) -> *const Opaque {
+        self.at.as_ptr().cast()
     }
 
     /// The set that the entry is of. It changes only when the entry leaves its list (`ipc/sem.c: freeary`).
