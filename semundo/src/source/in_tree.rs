@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 
 use super::{Error, Select, Source};
 use crate::ipc_namespace::IpcNamespace;
@@ -41,6 +42,7 @@ impl Source for InTree {
                 let path = format!("/proc/{pid}/task/{tid}/semundo");
                 let adjustments = match proc::own_from(&path) {
                     Ok(adjustments) => adjustments,
+                    Err(_) if !Path::new(&format!("/proc/{pid}/task/{tid}")).exists() => continue,
                     Err(error) if matches!(select, Select::Pids(_)) && select.takes(pid) => return Err(error.into()),
                     Err(_) => continue,
                 };
