@@ -1,10 +1,11 @@
-//! The program that runs inside the virtual machine, as root and with the module loaded.
+//! The program that runs inside the virtual machine, as root, with the module loaded or on a patched kernel.
 //!
 //! `vmtest demo` tells the story of one undo list, `vmtest suite [FILTER]` runs the tests, `vmtest bench kernel-read` measures.
 
 mod bench;
 mod demo;
 mod expect;
+mod files;
 mod kernel_log;
 mod module;
 mod process;
@@ -44,7 +45,7 @@ fn run() -> Result<bool> {
         ["bench", group] => bench::run(group),
         // What a process becomes that execs us, to show the list that it kept.
         ["own"] => {
-            std::io::copy(&mut std::fs::File::open(semundo::proc::OWN)?, &mut std::io::stdout())?;
+            std::io::copy(&mut std::fs::File::open(files::own())?, &mut std::io::stdout())?;
             Ok(true)
         }
         // What a process becomes that execs us to say something; an errno becomes the status.

@@ -1,18 +1,18 @@
-//! Ways to write `/proc/semundo`, and what a list must be afterwards.
+//! Ways to write the own file, and what a list must be afterwards.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 
 use anyhow::{Context, Result, ensure};
-use semundo::proc;
 
 use crate::expect::same_text;
+use crate::files;
 use crate::reading;
 
 /// The caller's own file, open for writing.
 pub fn open() -> Result<File> {
-    OpenOptions::new().read(true).write(true).open(proc::OWN).context(proc::OWN)
+    OpenOptions::new().read(true).write(true).open(files::own()).context(files::own())
 }
 
 /// One write call to a file; the errno where it failed. A write is taken whole.
@@ -45,7 +45,7 @@ impl List {
     /// The caller's own list as it reads.
     pub fn own() -> Result<List> {
         let mut list = List::default();
-        for line in reading::text(proc::OWN)?.lines() {
+        for line in reading::text(files::own())?.lines() {
             let (semid, semadj) = line.split_once(' ').context("a line of one number")?;
             list.set(semid.parse()?, semadj.split(' ').map(str::parse).collect::<Result<_, _>>()?);
         }
@@ -86,7 +86,7 @@ impl List {
     pub fn is_own(&self) -> Result<()> {
         let shown = self.0.iter().filter(|(_, semadj)| semadj.iter().any(|&adj| adj != 0));
         let want: String = shown.map(|(semid, semadj)| line(*semid, semadj)).collect();
-        same_text(&reading::whole(proc::OWN, 65536)?, want.as_bytes())
+        same_text(&reading::whole(files::own(), 65536)?, want.as_bytes())
     }
 }
 

@@ -10,6 +10,7 @@ use semundo::sysv::{Op, SemSet};
 use serde_json::json;
 
 use super::{Test, test};
+use crate::files;
 use crate::process::Child;
 
 pub const TESTS: &[Test] = &[test("command: semundo ls and show", 60, ls_and_show)];
@@ -34,7 +35,9 @@ fn ls_and_show() -> Result<()> {
     let [pids, comm, semid, semaphore, adjustment, after] = &want;
     ensure!(told == (pids, comm, semid, semaphore, adjustment, after) && rows[1].is_null(), "ls --json prints {rows}");
     let (id, pid) = (id.to_string(), pid.to_string());
-    for source in [&[][..], &["--source", "module"], &["--source", "bpf"]] {
+    let named: &[&[&str]] =
+        if files::in_tree() { &[&["--source", "in-tree"]] } else { &[&["--source", "module"], &["--source", "bpf"]] };
+    for source in [&[&[][..]], named].concat() {
         let table = semundo(&[source, &["ls"]].concat())?;
         let fields: Vec<&str> = table.lines().last().unwrap_or_default().split_ascii_whitespace().collect();
         ensure!(

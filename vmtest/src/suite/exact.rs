@@ -12,6 +12,7 @@ use semundo::sysv::{Op, SemSet};
 
 use super::sizes::raise_limits;
 use super::{Test, test};
+use crate::files;
 use crate::process::Child;
 use crate::random::Random;
 use crate::reading;
@@ -19,6 +20,13 @@ use crate::reading;
 pub const TESTS: &[Test] = &[
     test("exact: own list, changed between reads", 200, own_between_reads),
     test("exact: own list, changed during reads", 200, own_during_reads),
+];
+
+/// Of a patched kernel alone.
+pub const IN_TREE_TESTS: &[Test] = &[test("exact: another's list, changed during reads", 200, others_during_reads)];
+
+/// Of the table alone.
+pub const TABLE_TESTS: &[Test] = &[
     test("exact: table, changed between reads", 200, table_between_reads),
     test("exact: table, changed during reads", 200, table_during_reads),
 ];
@@ -132,7 +140,7 @@ fn own_between_reads() -> Result<()> {
         for _ in 0..rounds {
             let there: BTreeSet<i32> = sets.passing.iter().flatten().map(SemSet::id).collect();
             let mut touched = BTreeSet::new();
-            let bytes = read_with_steps(proc::OWN, chunk, every, || {
+            let bytes = read_with_steps(files::own(), chunk, every, || {
                 for _ in 0..1 + random.below(20) {
                     touched.extend(sets.change(&mut random)?);
                 }
@@ -157,12 +165,32 @@ fn own_during_reads() -> Result<()> {
             sets.change(&mut random)?;
         }
     })?;
+    read_under_changes(files::own(), &stable)
+}
+
+fn others_during_reads() -> Result<()> {
+    let mut child = Child::fork(|link| {
+        let mut random = Random::new(15);
+        let mut sets = Sets::create(1500, 500, &mut random)?;
+        let stable: Vec<String> = sets.stable_ids().map(|id| id.to_string()).collect();
+        link.send(stable.join(" "))?;
+        loop {
+            sets.change(&mut random)?;
+        }
+    })?;
+    let stable = child.link().recv_text()?;
+    let stable = stable.split(' ').map(str::parse).collect::<Result<Vec<i32>, _>>()?;
+    read_under_changes(&format!("/proc/{}/semundo", child.pid()), &stable)
+}
+
+/// Reads a list over and over while it changes: the stable sets are always in it.
+fn read_under_changes(path: &str, stable: &[i32]) -> Result<()> {
     let start = Instant::now();
     for chunk in [7, 100, 1000, 4096, 65536].into_iter().cycle() {
         // Between making a set and taking from it an entry can be seen with part of the adjustments: `take` is one call, and
         // semaphores of one call change one by one. Only the stable ones are certain.
-        let bytes = reading::whole(proc::OWN, chunk)?;
-        let seen = stable_sets(&bytes, &stable).with_context(|| format!("reads of {chunk}"))?;
+        let bytes = reading::whole(path, chunk)?;
+        let seen = stable_sets(&bytes, stable).with_context(|| format!("reads of {chunk}"))?;
         contains_all(&seen, stable.iter().copied()).with_context(|| format!("reads of {chunk}"))?;
         if start.elapsed() > Duration::from_secs(12) {
             break;

@@ -5,12 +5,11 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use nix::unistd::getpid;
-use semundo::proc;
 use semundo::sysv::{Op, SemSet};
 
 use super::{Test, test};
-use crate::expect::{HEADER, Undo, same_text};
+use crate::expect::{Undo, same_text};
+use crate::files;
 use crate::process::Child;
 use crate::random::Random;
 use crate::reading;
@@ -27,10 +26,10 @@ pub const TESTS: &[Test] = &[
 
 /// The two files show `undo` and nothing else.
 fn shows(undo: &Undo) -> Result<()> {
-    let pid = getpid().as_raw();
-    same_text(&reading::whole(proc::OWN, 4096)?, undo.own_text().as_bytes()).context(proc::OWN)?;
-    let table = format!("{HEADER}{}", undo.rows_text(pid, pid));
-    same_text(&reading::whole(proc::TABLE, 4096)?, table.as_bytes()).context(proc::TABLE)
+    for (path, text) in files::showing(undo) {
+        same_text(&reading::whole(&path, 4096)?, text.as_bytes()).context(path)?;
+    }
+    Ok(())
 }
 
 fn ascending() -> Result<()> {
@@ -87,16 +86,16 @@ fn cleared_by(clear: fn(SemSet) -> Result<()>, after: &str) -> Result<()> {
     let mut other = Child::fork(|link| {
         take()?;
         link.step()?;
-        link.send(reading::text(proc::OWN)?)
+        link.send(reading::text(files::own())?)
     })?;
     other.link().wait()?;
     let before = format!("{} 1 2 -3\n", set.id());
-    same_text(reading::text(proc::OWN)?.as_bytes(), before.as_bytes())?;
+    same_text(reading::text(files::own())?.as_bytes(), before.as_bytes())?;
     clear(set)?;
     let after = after.replace("ID", &set.id().to_string());
-    same_text(reading::text(proc::OWN)?.as_bytes(), after.as_bytes())?;
-    let rows = proc::table()?.len();
-    ensure!(rows == 2 * after.lines().count(), "{rows} rows in the table");
+    same_text(reading::text(files::own())?.as_bytes(), after.as_bytes())?;
+    let rows = files::rows()?.len();
+    ensure!(rows == 2 * after.lines().count(), "{rows} rows");
     other.link().go()?;
     same_text(&other.link().recv()?, after.as_bytes()).context("the other process")?;
     other.join()
@@ -132,7 +131,7 @@ fn exec_keeps() -> Result<()> {
 fn fork_does_not_copy() -> Result<()> {
     let mut undo = Undo::default();
     undo.adjust(SemSet::create(1, 0o600)?, 1, 0, 5)?;
-    let mut child = Child::fork(|link| link.send(reading::text(proc::OWN)?))?;
+    let mut child = Child::fork(|link| link.send(reading::text(files::own())?))?;
     same_text(&child.link().recv()?, b"")?;
     child.join()?;
     shows(&undo)

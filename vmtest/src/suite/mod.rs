@@ -1,9 +1,10 @@
-//! The tests of the module on a real kernel: each in a process of its own, with a time limit and a watch on the kernel's log.
+//! The tests of the module, or of a patched kernel: each in a process of its own, with a time limit and a watch on the kernel's log.
 
 mod binding;
 mod churn;
 mod command;
 mod exact;
+mod in_tree;
 mod lists;
 mod namespaces;
 mod permissions;
@@ -22,6 +23,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, setpgid};
 
+use crate::files;
 use crate::kernel_log::KernelLog;
 use crate::process::Child;
 
@@ -38,12 +40,13 @@ const fn test(name: &'static str, limit: u64, run: fn() -> Result<()>) -> Test {
 }
 
 /// The modules in their order of running; what reloads the module and what loads the machine comes last.
-const GROUPS: [&[Test]; 14] = [
+const OF_THE_MODULE: &[&[Test]] = &[
     story::TESTS,
     sizes::TESTS,
     lists::TESTS,
     threads::TESTS,
     permissions::TESTS,
+    permissions::TABLE_TESTS,
     binding::TESTS,
     namespaces::TESTS,
     command::TESTS,
@@ -51,8 +54,25 @@ const GROUPS: [&[Test]; 14] = [
     write_errors::TESTS,
     write_races::TESTS,
     exact::TESTS,
+    exact::TABLE_TESTS,
     reload::TESTS,
     churn::TESTS,
+];
+
+/// Those of a patched kernel, which has a file for each thread and no table.
+const OF_THE_KERNEL: &[&[Test]] = &[
+    sizes::TESTS,
+    lists::TESTS,
+    threads::TESTS,
+    permissions::TESTS,
+    namespaces::TESTS,
+    command::TESTS,
+    write::TESTS,
+    write_errors::TESTS,
+    write_races::TESTS,
+    exact::TESTS,
+    exact::IN_TREE_TESTS,
+    in_tree::TESTS,
 ];
 
 /// Runs the tests whose name contains `filter`; true when all of them passed.
@@ -66,7 +86,8 @@ pub fn run(filter: &str) -> Result<bool> {
             Err(error) => println!("FAILED {name}: {error:#} ({seconds:.1} s)"),
         }
     };
-    let tests: Vec<&Test> = GROUPS.into_iter().flatten().filter(|test| test.name.contains(filter)).collect();
+    let groups = if files::in_tree() { OF_THE_KERNEL } else { OF_THE_MODULE };
+    let tests: Vec<&Test> = groups.iter().copied().flatten().filter(|test| test.name.contains(filter)).collect();
     ensure!(!tests.is_empty(), "no test's name contains `{filter}`");
     for test in tests {
         let start = Instant::now();

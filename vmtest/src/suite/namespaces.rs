@@ -4,11 +4,12 @@ use anyhow::{Context, Result, ensure};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::getpid;
-use semundo::proc::{self, Row};
+use semundo::proc::Row;
 use semundo::sysv::{Op, SemSet};
 
 use super::threads::table_is;
 use super::{Test, test};
+use crate::files;
 use crate::process::Child;
 use crate::reading;
 
@@ -29,7 +30,7 @@ fn another_ipc() -> Result<()> {
     let set = fresh_set()?;
     set.op(&[Op::new(0, -5).undo()])?;
     let mut child = Child::with_flags(libc::CLONE_NEWIPC, |link| {
-        let own = reading::text(proc::OWN)?;
+        let own = reading::text(files::own())?;
         ensure!(own.is_empty(), "a fresh process shows {own:?}");
         table_is(&[])?;
         // The same id, because every namespace counts from 0.
@@ -54,7 +55,7 @@ fn leaving_ipc() -> Result<()> {
         link.step()?;
         unshare(CloneFlags::CLONE_NEWIPC).context("unshare(CLONE_NEWIPC)")?;
         table_is(&[])?;
-        let own = reading::text(proc::OWN)?;
+        let own = reading::text(files::own())?;
         ensure!(own.is_empty(), "the list of the old namespace came along: {own:?}");
         link.step()
     })?;
@@ -88,7 +89,7 @@ fn another_pid() -> Result<()> {
         second.kill()
     })?;
     init.link().wait()?;
-    let mut outside = proc::table()?;
+    let mut outside = files::rows()?;
     ensure!(outside.len() == 3, "outside the table is {outside:?}");
     outside.retain(|row| row.semadj != [7]);
     let mut want = vec![row(getpid().as_raw(), 5), row(init.pid(), 6)];

@@ -9,6 +9,7 @@ use semundo::proc;
 use semundo::sysv::{Op, SemSet};
 
 use super::{Test, test};
+use crate::files;
 use crate::process::{Child, Link};
 
 pub const TESTS: &[Test] = &[
@@ -18,8 +19,10 @@ pub const TESTS: &[Test] = &[
     test("permissions: a process with more capabilities is hidden", 60, more_capable),
     test("permissions: root without CAP_SYS_PTRACE sees no other user", 60, root_without_ptrace),
     test("permissions: a user namespace of one's own gives no sight", 60, own_user_namespace),
-    test("permissions: the opener's rights count, not the reader's", 60, opener_counts),
 ];
+
+/// Of the table alone.
+pub const TABLE_TESTS: &[Test] = &[test("permissions: the opener's rights count, not the reader's", 60, opener_counts)];
 
 /// Becomes an ordinary user; dumpable again, which a change of ids ends.
 pub fn become_user(uid: u32, gid: u32) -> Result<()> {
@@ -32,7 +35,7 @@ pub fn become_user(uid: u32, gid: u32) -> Result<()> {
 
 /// The pids of the table, as this process sees it.
 fn pids() -> Result<Vec<i32>> {
-    let mut pids: Vec<i32> = proc::table()?.iter().map(|row| row.pid).collect();
+    let mut pids: Vec<i32> = files::rows()?.iter().map(|row| row.pid).collect();
     pids.sort_unstable();
     Ok(pids)
 }

@@ -3,12 +3,11 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use nix::unistd::getpid;
-use semundo::proc;
 use semundo::sysv::{Op, SemSet};
 
 use super::{Test, test};
-use crate::expect::{HEADER, Undo, same_text};
+use crate::expect::{Undo, same_text};
+use crate::files;
 use crate::random::Random;
 use crate::reading;
 
@@ -30,11 +29,7 @@ pub fn raise_limits() -> Result<()> {
 }
 
 fn empty() -> Result<()> {
-    for chunk in CHUNKS {
-        same_text(&reading::whole(proc::OWN, chunk)?, b"")?;
-        same_text(&reading::whole(proc::TABLE, chunk)?, HEADER.as_bytes())?;
-    }
-    reading::check_seeks(proc::TABLE, HEADER.as_bytes(), 100, &mut Random::new(1))
+    check_files(&Undo::default(), 100, &mut Random::new(1))
 }
 
 fn sets(count: usize, seeks: usize) -> Result<()> {
@@ -56,13 +51,12 @@ fn sets(count: usize, seeks: usize) -> Result<()> {
 
 /// Both files show `undo`, the only list of this namespace, in reads of every size and at every place.
 fn check_files(undo: &Undo, seeks: usize, random: &mut Random) -> Result<()> {
-    let pid = getpid().as_raw();
-    for (path, text) in [(proc::OWN, undo.own_text()), (proc::TABLE, format!("{HEADER}{}", undo.rows_text(pid, pid)))] {
+    for (path, text) in files::showing(undo) {
         for chunk in CHUNKS {
-            same_text(&reading::whole(path, chunk)?, text.as_bytes())
+            same_text(&reading::whole(&path, chunk)?, text.as_bytes())
                 .with_context(|| format!("{path} in reads of {chunk}"))?;
         }
-        reading::check_seeks(path, text.as_bytes(), seeks, random)?;
+        reading::check_seeks(&path, text.as_bytes(), seeks, random)?;
     }
     Ok(())
 }
@@ -91,10 +85,10 @@ fn wide_set() -> Result<()> {
     (0..WIDTH).for_each(|index| line.push_str(&format!(" {}", wanted(index))));
     line.push('\n');
     for chunk in [7, 4096, 65536, 1 << 20] {
-        same_text(&reading::whole(proc::OWN, chunk)?, line.as_bytes())?;
+        same_text(&reading::whole(files::own(), chunk)?, line.as_bytes())?;
     }
-    reading::check_seeks(proc::OWN, line.as_bytes(), 30, &mut Random::new(3))?;
-    let rows = proc::table()?;
+    reading::check_seeks(files::own(), line.as_bytes(), 30, &mut Random::new(3))?;
+    let rows = files::rows()?;
     ensure!(rows.len() == 1, "{} rows", rows.len());
     ensure!((0..WIDTH).zip(&rows[0].semadj).all(|(index, &adj)| adj == wanted(index)), "the table's row is another");
     Ok(())

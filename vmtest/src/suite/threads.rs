@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getpid, gettid};
-use semundo::proc::{self, Row};
+use semundo::proc::Row;
 use semundo::sysv::{Op, SemSet};
 
 use super::{Test, test};
+use crate::files;
 use crate::process::Child;
 use crate::reading;
 
@@ -34,7 +35,7 @@ fn row(set: SemSet, pid: i32, list: i32, adjustment: i16) -> Row {
 
 /// The table has just these rows.
 pub fn table_is(want: &[Row]) -> Result<()> {
-    let got = proc::table()?;
+    let got = files::rows()?;
     if got != want {
         let at = got.iter().zip(want).take_while(|(got, want)| got == want).count();
         bail!(
@@ -71,9 +72,9 @@ fn threads_share() -> Result<()> {
     let seen = in_thread(move || {
         set.op(&[Op::new(0, -3).undo()])?;
         table_is(&[row(set, pid, pid, 5)])?;
-        reading::text(proc::OWN)
+        reading::text(files::own())
     })?;
-    ensure!(seen == format!("{} 5\n", set.id()) && seen == reading::text(proc::OWN)?, "the thread saw {seen:?}");
+    ensure!(seen == format!("{} 5\n", set.id()) && seen == reading::text(files::own())?, "the thread saw {seen:?}");
     table_is(&[row(set, pid, pid, 5)])?;
     ensure!(set.get_value(0)? == 5, "the end of a thread undid what the process holds");
     Ok(())
@@ -85,10 +86,10 @@ fn unshared_thread() -> Result<()> {
     set.op(&[Op::new(0, -2).undo()])?;
     in_thread(move || {
         unshare(CloneFlags::CLONE_SYSVSEM)?;
-        let empty = reading::text(proc::OWN)?;
+        let empty = reading::text(files::own())?;
         ensure!(empty.is_empty(), "a fresh list shows {empty:?}");
         set.op(&[Op::new(0, -3).undo()])?;
-        let own = reading::text(proc::OWN)?;
+        let own = reading::text(files::own())?;
         ensure!(own == format!("{} 3\n", set.id()), "the thread's own list is {own:?}");
         table_is(&[row(set, pid, pid, 2), row(set, pid, gettid().as_raw(), 3)])
     })?;
@@ -106,7 +107,7 @@ fn zombie_leader() -> Result<()> {
                     set.op(&[Op::new(0, -4).undo()])?;
                     link.send(gettid().to_string())?;
                     link.wait()?;
-                    link.send(reading::text(proc::OWN)?)?;
+                    link.send(reading::text(files::own())?)?;
                     link.hold()
                 };
                 if let Err(error) = run() {
@@ -141,11 +142,11 @@ fn processes_share() -> Result<()> {
         set.op(&[Op::new(0, -1).undo()])?;
         let mut child = Child::with_flags(libc::CLONE_SYSVSEM, |link| {
             set.op(&[Op::new(0, -2).undo()])?;
-            link.send(reading::text(proc::OWN)?)?;
+            link.send(reading::text(files::own())?)?;
             link.wait()
         })?;
         let childs = child.link().recv_text()?;
-        let own = reading::text(proc::OWN)?;
+        let own = reading::text(files::own())?;
         ensure!(childs == own, "one sees {own:?}, the other {childs:?}");
         link.send(child.pid().to_string())?;
         link.wait()?;
