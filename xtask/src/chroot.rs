@@ -110,8 +110,16 @@ fn host_rust() -> Result<PathBuf> {
 }
 
 fn make(suite: Suite, root: &Path, recipe: &str) -> Result<()> {
+    let what = format!("make the {} build chroot (about a minute)", suite.facts().name);
+    // The recipe comes last: a chroot without it is not taken for a whole one.
+    extract(&what, suite, &suite.packages(), Some(ALTERNATIVES), root)?;
+    fs::write(root.join("recipe"), recipe).context("cannot write the chroot's recipe")
+}
+
+/// Extracts packages, with all that they depend on, to `root` alone; then runs the hook, a script that gets the directory.
+pub fn extract(what: &str, suite: Suite, packages: &[&str], hook: Option<&str>, root: &Path) -> Result<()> {
     let facts = suite.facts();
-    let half = root.with_file_name("chroot.half");
+    let half = root.with_extension("half");
     for stale in [root, &half] {
         if stale.exists() {
             fs::remove_dir_all(stale).with_context(|| format!("cannot remove {}", stale.display()))?;
@@ -121,17 +129,16 @@ fn make(suite: Suite, root: &Path, recipe: &str) -> Result<()> {
     mmdebstrap.args(["--mount-proc", "--pid", "--fork", "--kill-child"]);
     mmdebstrap.arg("mmdebstrap");
     mmdebstrap.args(["--variant=extract", "--format=directory"]);
-    for package in suite.packages() {
+    for package in packages {
         mmdebstrap.args(["--include", package]);
     }
-    mmdebstrap.arg(format!("--extract-hook={ALTERNATIVES}"));
+    if let Some(hook) = hook {
+        mmdebstrap.arg(format!("--extract-hook={hook}"));
+    }
     for option in facts.apt_options {
         mmdebstrap.arg(format!("--aptopt={option}"));
     }
     mmdebstrap.arg(facts.name).arg(&half).arg(apt::mirror()?);
-    let log = root.with_file_name("chroot.log");
-    let what = format!("make the {} build chroot (about a minute)", facts.name);
-    command::run(&what, &mut mmdebstrap, &log)?;
-    fs::write(half.join("recipe"), recipe).context("cannot write the chroot's recipe")?;
+    command::run(what, &mut mmdebstrap, &root.with_extension("log"))?;
     fs::rename(&half, root).with_context(|| format!("cannot rename {}", half.display()))
 }

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::cache;
 use crate::chroot::{Bind, Chroot};
 use crate::command;
+use crate::in_tree;
 use crate::sources;
 use crate::suite::Suite;
 
@@ -22,12 +23,19 @@ pub struct Args {
     /// Build the test module whose layout mirror is wrong on purpose
     #[arg(long)]
     wrong_layout: bool,
+    /// Build the kernel with the patch series of kmod/patches instead
+    #[arg(long, conflicts_with = "wrong_layout")]
+    in_tree: bool,
 }
 
-/// Builds the module and prints where it is.
+/// Builds the module or the kernel and prints where it is.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let _lock = cache::lock(args.kernel)?;
     let chroot = Chroot::prepare(args.kernel)?;
+    if args.in_tree {
+        println!("{}", in_tree::image(args.kernel, &chroot)?.display());
+        return Ok(ExitCode::SUCCESS);
+    }
     let layout = if args.wrong_layout { Layout::Wrong } else { Layout::Right };
     println!("{}", module(args.kernel, &chroot, layout)?.display());
     Ok(ExitCode::SUCCESS)
@@ -84,7 +92,7 @@ fn make(what: &str, chroot: &Chroot, dir: &Path, version: &str, variables: &[&st
     let build = Bind { host: dir, inside: "/build", writable: true };
     let log = dir.with_extension("log");
     command::run(what, &mut chroot.command(&[build], &make)?, &log)?;
-    refuse_warnings(dir, &log)?;
+    refuse_warnings(dir, &log, |_| true)?;
     let module = dir.join("kmod/semundo.ko");
     if !module.exists() {
         bail!("make -C kmod made no semundo.ko (its output: {})", log.display());
@@ -107,19 +115,21 @@ fn headers_version(names: impl IntoIterator<Item = String>) -> Option<String> {
     })
 }
 
-fn refuse_warnings(dir: &Path, log: &Path) -> Result<()> {
+/// Fails where a build's log has warnings of ours, and then removes the build.
+pub fn refuse_warnings(dir: &Path, log: &Path, ours: impl Fn(&str) -> bool) -> Result<()> {
     let text = fs::read(log).with_context(|| format!("cannot read {}", log.display()))?;
     let text = String::from_utf8_lossy(&text);
-    let warnings = warnings(&text);
+    let warnings: Vec<_> = warnings(&text).into_iter().filter(|line| ours(line)).collect();
     if warnings.is_empty() {
         return Ok(());
     }
     // What is up to date would not warn again: the next build must start afresh.
     remove(dir)?;
-    bail!("the module's build warns:\n{}\n(all of it: {})", warnings.join("\n"), log.display());
+    bail!("the build warns:\n{}\n(all of it: {})", warnings.join("\n"), log.display());
 }
 
-fn remove(dir: &Path) -> Result<()> {
+/// Removes a directory, where it is there.
+pub fn remove(dir: &Path) -> Result<()> {
     if dir.exists() {
         fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
     }

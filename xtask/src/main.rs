@@ -13,6 +13,7 @@ mod command;
 mod demo;
 mod fuzz;
 mod guest;
+mod in_tree;
 mod initramfs;
 mod kernel;
 mod programs;
@@ -52,11 +53,11 @@ enum Task {
     Test(test::Args),
     /// Run benchmark groups and write target/bench/report.json and bars.json
     Bench(bench::Args),
-    /// Boot a stock kernel with the module loaded and run a command, or a shell
+    /// Boot a stock kernel with the module loaded, or a patched one, and run a command, or a shell
     Vm(vm::Args),
     /// Compile the BPF program of the command
     Bpf,
-    /// Build the module for a suite's stock kernel and print its path
+    /// Build the module for a suite's stock kernel, or the patched kernel, and print its path
     Kernel(kernel::Args),
 }
 

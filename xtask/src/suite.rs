@@ -58,6 +58,8 @@ impl Suite {
         if self == Self::Trixie {
             // What compiles the command's BPF program.
             packages.extend(["clang", "llvm", "libbpf-dev"]);
+            // What the patched kernel is built and its patches are checked with.
+            packages.extend(["bc", "bison", "flex", "libelf-dev", "patch", "perl", "xz-utils"]);
         }
         packages
     }

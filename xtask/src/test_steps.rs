@@ -95,6 +95,7 @@ pub const STEPS: &[TestStep] = &[
     TestStep { name: "vm-command", work: |log| command_in_vm(log, SUITE) },
     TestStep { name: "vm-command-bookworm", work: |log| command_in_vm(log, Suite::Bookworm) },
     TestStep { name: "vm-command-forky", work: |log| command_in_vm(log, Suite::Forky) },
+    TestStep { name: "vm-in-tree", work: in_tree_suite },
 ];
 
 /// Where a step's output goes.
@@ -239,6 +240,16 @@ fn module(log: &mut Log, layout: Layout) -> Result<Ran> {
 fn vm_suite(log: &mut Log) -> Result<Ran> {
     let mut boot = Boot::command(SUITE, &["vmtest", "suite"]);
     boot.wrong_layout = true;
+    boot.timeout = Some(Duration::from_secs(1800));
+    let outputs = Outputs { stdout: log.sink()?, stderr: log.sink()? };
+    Ok(Ran::Done(boot.run(outputs)? == 0))
+}
+
+/// Runs the suite on the patched kernel.
+fn in_tree_suite(log: &mut Log) -> Result<Ran> {
+    let mut boot = Boot::command(SUITE, &["vmtest", "suite"]);
+    boot.load = false;
+    boot.in_tree = true;
     boot.timeout = Some(Duration::from_secs(1800));
     let outputs = Outputs { stdout: log.sink()?, stderr: log.sink()? };
     Ok(Ran::Done(boot.run(outputs)? == 0))

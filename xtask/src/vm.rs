@@ -13,6 +13,7 @@ use crate::cache::{self, RunDir};
 use crate::chroot::Chroot;
 use crate::command;
 use crate::guest;
+use crate::in_tree;
 use crate::initramfs::{self, Contents, Job};
 use crate::kernel::{self, Layout};
 use crate::progress;
@@ -26,12 +27,16 @@ Examples:
   cargo xtask vm                        a shell; leave it with `exit`, or with Ctrl-A X
   cargo xtask vm -- cat /proc/sysvipc/semundo
   cargo xtask vm -- vmtest suite        the tests that run inside
+  cargo xtask vm --in-tree -- cat /proc/self/semundo
   cargo xtask vm -- sh -c 'dmesg | tail; exit 3'
 Its exit status is the command's. /bin holds busybox, vmtest and semundo.")]
 pub struct Args {
     /// The Debian suite whose stock kernel boots
     #[arg(long, value_name = "SUITE", default_value = "trixie")]
     kernel: Suite,
+    /// Boot the kernel with the patch series of kmod/patches instead, without the module
+    #[arg(long)]
+    in_tree: bool,
     /// The VM's memory
     #[arg(long, value_name = "MiB", default_value_t = 1024)]
     memory: u32,
@@ -50,8 +55,9 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode> {
     let mut boot = Boot::new(args.kernel);
     boot.memory = args.memory;
-    boot.load = !args.no_load;
-    boot.wrong_layout = true;
+    boot.load = !args.no_load && !args.in_tree;
+    boot.wrong_layout = !args.in_tree;
+    boot.in_tree = args.in_tree;
     boot.timeout = Some(Duration::from_secs(args.timeout.unwrap_or(600)));
     if args.command.is_empty() {
         if !stdin().is_terminal() {
@@ -76,6 +82,8 @@ pub struct Boot {
     pub memory: u32,
     /// Whether the module is loaded before the command runs.
     pub load: bool,
+    /// Whether the patched kernel boots, for which there is no module.
+    pub in_tree: bool,
     /// Whether the module with the wrong layout is there too.
     pub wrong_layout: bool,
     /// Programs that go to `/tests`.
@@ -93,6 +101,7 @@ impl Boot {
             suite,
             memory: 1024,
             load: true,
+            in_tree: false,
             wrong_layout: false,
             tests: Vec::new(),
             timeout: Some(Duration::from_secs(600)),
@@ -138,13 +147,12 @@ impl Boot {
     fn prepare(&self, initramfs: &Path) -> Result<PathBuf> {
         let _lock = cache::lock(self.suite)?;
         let chroot = Chroot::prepare(self.suite)?;
-        let module = kernel::module(self.suite, &chroot, Layout::Right)?;
         let programs = guest::build()?;
-        let mut files = vec![
-            (programs.vmtest, "bin/vmtest".to_owned()),
-            (programs.semundo, "bin/semundo".to_owned()),
-            (module, "semundo.ko".to_owned()),
-        ];
+        let mut files = vec![(programs.vmtest, "bin/vmtest".to_owned()), (programs.semundo, "bin/semundo".to_owned())];
+        if !self.in_tree {
+            let module = kernel::module(self.suite, &chroot, Layout::Right)?;
+            files.push((module, "semundo.ko".to_owned()));
+        }
         for test in &self.tests {
             let name = test.file_name().context("a test program has no name")?;
             files.push((test.clone(), format!("tests/{}", name.to_string_lossy())));
@@ -155,6 +163,6 @@ impl Boot {
         }
         let contents = Contents { programs: files, job: self.job.clone() };
         initramfs::write(initramfs, &contents)?;
-        kernel::image(&chroot)
+        if self.in_tree { in_tree::image(self.suite, &chroot) } else { kernel::image(&chroot) }
     }
 }
