@@ -32,6 +32,7 @@ pub const TESTS: &[Test] = &[
     test("in-tree: io_uring reads the list of the file's task", 60, io_uring_read),
     test("in-tree: another process's list is written by nobody", 60, write_to_another),
     test("in-tree: threads write the list that they share, and no other", 60, threads_write),
+    test("in-tree: a list that goes while it is read, again and again", 60, going),
     test("in-tree: exits and sharing under readers of all files, 20 s", 120, churn),
 ];
 
@@ -282,8 +283,41 @@ fn threads_write() -> Result<()> {
     Ok(())
 }
 
-/// Processes that take, share their list with children, leave it, and exit, under readers that follow all of them: what a reader
-/// has found by way of a task must stay memory of the list while the reader uses it.
+/// What a reader has found by way of a task must stay memory of a list while the reader uses it. The list is new each time, and
+/// the old one goes at once (kernel/fork.c: ksys_unshare).
+fn going() -> Result<()> {
+    let set = SemSet::create(1, 0o600)?;
+    let mut target = Child::fork(|link| {
+        link.go()?;
+        loop {
+            set.op(&[Op::new(0, 1), Op::new(0, -1).undo()])?;
+            unshare(CloneFlags::CLONE_SYSVSEM)?;
+            set.set_value(0, 0)?;
+        }
+    })?;
+    target.link().wait()?;
+    let (path, line) = (path(target.pid()), writing::line(set.id(), &[1]));
+    let mut readers = Vec::new();
+    for _ in 0..2 {
+        readers.push(Child::fork(|link| {
+            let (start, mut seen) = (Instant::now(), [0, 0]);
+            while start.elapsed() < Duration::from_secs(5) {
+                let text = reading::text(&path)?;
+                ensure!(text.is_empty() || text == line, "it reads {text:?}");
+                seen[usize::from(text.is_empty())] += 1;
+            }
+            link.send(format!("{} reads found it, {} did not", seen[0], seen[1]))
+        })?);
+    }
+    for mut reader in readers {
+        println!("   {}", reader.link().recv_text()?);
+        reader.join()?;
+    }
+    ensure!(target.recv_within(Duration::from_millis(1)).is_none(), "the target has ended");
+    Ok(())
+}
+
+/// Processes that take, share their list with children, leave it, and exit, under readers that follow all of them.
 fn churn() -> Result<()> {
     let sets = (0..8).map(|_| SemSet::create(2, 0o600)).collect::<Result<Vec<_>, _>>()?;
     sets.iter().try_for_each(|set| set.set_values(&[10_000; 2]))?;
