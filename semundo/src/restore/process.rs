@@ -17,7 +17,7 @@ const ATTEMPTS: u32 = 100;
 
 /// Puts adjustments into the list of a process: that of its first thread that has one, else of its first thread that lives.
 ///
-/// All threads of the process, and all others that share the list, are stopped by `ptrace(2)` meanwhile, some milliseconds; then
+/// All threads of the process, and all others that share the list, are stopped by `ptrace(2)` meanwhile, some milliseconds at most for a few sets; then
 /// they go on as if nothing had been. It takes the right to trace them, and the list must be readable by `source`.
 ///
 /// ```no_run
