@@ -73,13 +73,13 @@ fn prepare(chroot: &Chroot, dir: &Path, linux: &Path) -> Result<()> {
         return Ok(());
     }
     let half = dir.join("linux.half");
-    kernel::remove(linux)?;
     kernel::remove(&half)?;
     fs::write(dir.join("config"), CONFIG).context("cannot write the configuration")?;
     let inside = Path::new("/source").join(source.file_name().context("a source without a name")?);
     let inside = inside.display().to_string();
     run(chroot, dir, "unpack and patch the kernel source", &["-c", PREPARE, "sh", &inside], &dir.join("prepare.log"))?;
     fs::write(half.join("made-from"), recipe).context("cannot write what the tree is made from")?;
+    kernel::remove(linux)?;
     fs::rename(&half, linux).with_context(|| format!("cannot rename {}", half.display()))
 }
 
