@@ -157,7 +157,8 @@ fn taking_sibling() -> Result<()> {
 /// What is taken back is what the write did: a thread's own changes stay.
 fn taken_back_under_a_sibling() -> Result<()> {
     const WIDTH: usize = 3;
-    let sets = sets(20, WIDTH, 10_000)?;
+    const VALUE: u16 = 10_000;
+    let sets = sets(20, WIDTH, VALUE)?;
     let mut list = uniform(&sets, WIDTH, 3);
     ensure!(writing::write(&list.text())?.is_none(), "the first write");
     let closed = SemSet::create(1, 0)?;
@@ -168,8 +169,8 @@ fn taken_back_under_a_sibling() -> Result<()> {
     let (done, takes) = (AtomicBool::new(false), AtomicU64::new(0));
     threads(2, |number| {
         if number == 1 {
-            while !done.load(Relaxed) {
-                // More and more: what was forgotten would show.
+            // More and more: what was forgotten would show. Not more than there is, or a take would wait for ever.
+            while !done.load(Relaxed) && takes.load(Relaxed) < u64::from(VALUE) {
                 sets.iter().try_for_each(|set| set.op(&[Op::new(1, -1).undo()]))?;
                 takes.fetch_add(1, Relaxed);
                 thread::sleep(Duration::from_micros(200));
