@@ -9,7 +9,7 @@ use crate::cache;
 use crate::command;
 use crate::progress::{Step, say};
 use crate::summary::{self, Tests};
-use crate::test_steps::{Log, Ran, STEPS, TestStep};
+use crate::test_steps::{Log, Ran, STEPS, THOROUGH_STEPS, TestStep};
 
 /// How much of a failed step's output is shown.
 const SHOWN_LINES: usize = 300;
@@ -20,21 +20,26 @@ const SHOWN_LINES: usize = 300;
 Steps: fmt, clippy, clippy-no-default-features, doc, host-tests, programs, fuzz, loom,
 loom-self-check, litmus, litmus-self-check, torture, torture-self-check, miri, miri-self-check, thread-sanitizer,
 thread-sanitizer-self-check, bpf-object, no-std, minimum-rust, module, module-wrong-layout, vm-suite,
-vm-command, vm-command-bookworm, vm-command-forky, vm-in-tree.
+vm-command. With --thorough, or by their whole name: vm-command-bookworm, vm-command-forky, vm-in-tree,
+which make chroots and a kernel of their own (some 15 minutes more).
 A self-check breaks rcu-core and demands that the step before it sees that. miri and
 thread-sanitizer take a nightly toolchain, which rustup is asked for.
 Each step's output is kept below target/test-logs. The last line is `N passed, M failed`.")]
 pub struct Args {
     /// Run only the steps whose name contains this
     filter: Option<String>,
+    /// Run also what takes other kernels
+    #[arg(long)]
+    thorough: bool,
 }
 
 /// Runs the steps that the filter leaves.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let filter = args.filter.as_deref().unwrap_or("");
-    let steps: Vec<_> = STEPS.iter().filter(|s| s.name.contains(filter)).collect();
+    let thorough = THOROUGH_STEPS.iter().filter(|step| args.thorough || step.name == filter);
+    let steps: Vec<_> = STEPS.iter().chain(thorough).filter(|step| step.name.contains(filter)).collect();
     if steps.is_empty() {
-        let names: Vec<_> = STEPS.iter().map(|step| step.name).collect();
+        let names: Vec<_> = STEPS.iter().chain(THOROUGH_STEPS).map(|step| step.name).collect();
         bail!("no step has {filter:?} in its name; there are: {}", names.join(", "));
     }
     let mut total = Tests::default();
@@ -90,7 +95,7 @@ mod tests {
     fn the_help_names_every_step() {
         let command = Args::augment_args(clap::Command::new("test"));
         let help = command.get_after_help().map(ToString::to_string).unwrap();
-        for step in STEPS {
+        for step in STEPS.iter().chain(THOROUGH_STEPS) {
             assert!(help.contains(step.name), "{}", step.name);
         }
     }

@@ -93,6 +93,10 @@ pub const STEPS: &[TestStep] = &[
     TestStep { name: "module-wrong-layout", work: |log| module(log, Layout::Wrong) },
     TestStep { name: "vm-suite", work: vm_suite },
     TestStep { name: "vm-command", work: |log| command_in_vm(log, SUITE) },
+];
+
+/// Those that are run when they are asked for: they make chroots or kernels of their own.
+pub const THOROUGH_STEPS: &[TestStep] = &[
     TestStep { name: "vm-command-bookworm", work: |log| command_in_vm(log, Suite::Bookworm) },
     TestStep { name: "vm-command-forky", work: |log| command_in_vm(log, Suite::Forky) },
     TestStep { name: "vm-in-tree", work: in_tree_suite },
