@@ -17,8 +17,8 @@ const ATTEMPTS: u32 = 100;
 
 /// Puts adjustments into the list of a process: that of its first thread that has one, else of its first thread that lives.
 ///
-/// All threads of the process, and all others that share the list, are stopped by `ptrace(2)` meanwhile, some milliseconds at most for a few sets; then
-/// they go on as if nothing had been. It takes the right to trace them, and the list must be readable by `source`.
+/// All threads of the process, and all others that share the list, are stopped by `ptrace(2)` meanwhile, some milliseconds at most
+/// for a few sets; then they go on as if nothing had been. It takes the right to trace them, and the list must be readable by `source`.
 ///
 /// ```no_run
 /// use semundo::{image::Image, restore, source};
@@ -50,8 +50,7 @@ pub fn clear(source: &dyn Source, list: &UndoList) -> Result<Report, Error> {
         } else {
             Err(Error::Changed(tid))
         };
-        held.release()?;
-        result
+        held.release_after(result)
     })
 }
 
@@ -61,8 +60,7 @@ fn into(source: &dyn Source, whose: Whose, wanted: &Wanted) -> Result<Report, Er
         preview_own(&whose.adjustments(source)?, wanted)?;
         let (mut held, now) = Held::all(source, whose)?;
         let result = restore(&mut held, &now, wanted);
-        held.release()?;
-        result
+        held.release_after(result)
     })
 }
 
@@ -126,8 +124,10 @@ impl Held {
         Err(Error::Restless(whose.pid))
     }
 
-    fn release(self) -> Result<(), inject::Error> {
-        self.0.into_iter().try_for_each(Stopped::release)
+    /// Lets them go on. What the restore failed with says more than what this may fail with.
+    fn release_after(self, result: Result<Report, Error>) -> Result<Report, Error> {
+        let released = self.0.into_iter().try_for_each(Stopped::release);
+        result.and_then(|report| released.map(|()| report).map_err(Error::from))
     }
 }
 

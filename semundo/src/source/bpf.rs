@@ -102,7 +102,11 @@ impl Source for Bpf {
 
 /// Whether a list has more tasks than were told.
 fn shared_by_others(tasks: &[TaskRecord]) -> bool {
-    tasks.iter().any(|task| tasks.iter().filter(|other| other.list == task.list).count() < task.sharers as usize)
+    let mut told: HashMap<u64, u32> = HashMap::new();
+    for task in tasks {
+        *told.entry(task.list).or_default() += 1;
+    }
+    tasks.iter().any(|task| told[&task.list] < task.sharers)
 }
 
 /// The lists whose entries were told, with those tasks that had the same one before as well: what a task has that came meanwhile

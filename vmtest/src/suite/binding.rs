@@ -26,12 +26,12 @@ pub const TESTS: &[Test] = &[
     test("binding: the table is not written", 60, table_write),
 ];
 
-fn errno<T>(result: std::io::Result<T>) -> Option<i32> {
+pub(super) fn errno<T>(result: std::io::Result<T>) -> Option<i32> {
     result.err().and_then(|error| error.raw_os_error())
 }
 
 /// Takes one from a fresh set, and gives the text that the caller's list has then.
-fn take_one() -> Result<String> {
+pub(super) fn take_one() -> Result<String> {
     let set = SemSet::create(1, 0o666)?;
     set.op(&[Op::new(0, 1), Op::new(0, -1).undo()])?;
     Ok(format!("{} 1\n", set.id()))

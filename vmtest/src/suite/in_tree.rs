@@ -14,6 +14,7 @@ use nix::sys::prctl;
 use nix::unistd::{getpid, gettid};
 use semundo::sysv::{Op, SemSet};
 
+use super::binding::{errno, take_one};
 use super::permissions::become_user;
 use super::{Test, test};
 use crate::process::Child;
@@ -42,17 +43,6 @@ fn path(pid: i32) -> String {
 
 fn task_path(pid: i32, tid: i32) -> String {
     format!("/proc/{pid}/task/{tid}/semundo")
-}
-
-fn errno<T>(result: std::io::Result<T>) -> Option<i32> {
-    result.err().and_then(|error| error.raw_os_error())
-}
-
-/// Gives one to a semaphore and takes it again, with undo; the text that the list gets by that.
-fn take_one() -> Result<String> {
-    let set = SemSet::create(1, 0o666)?;
-    set.op(&[Op::new(0, 1), Op::new(0, -1).undo()])?;
-    Ok(format!("{} 1\n", set.id()))
 }
 
 /// A process that becomes something, takes one, tells the text of its list, and holds.

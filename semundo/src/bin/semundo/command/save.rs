@@ -70,9 +70,9 @@ fn write(image: &Image, file: &mut impl Write) -> Result<()> {
 fn clear(source: &dyn Source, lists: &[UndoList]) -> Result<(), restore::Error> {
     for (number, list) in lists.iter().enumerate() {
         if let Err(error) = restore::clear(source, list) {
-            for list in &lists[..number] {
-                put_back(source, list)?;
-            }
+            // All of them are tried, also where one cannot be had back.
+            let put_back: Vec<_> = lists[..number].iter().map(|list| put_back(source, list)).collect();
+            put_back.into_iter().collect::<Result<(), _>>()?;
             return Err(error);
         }
     }
