@@ -1,0 +1,1 @@
+//! A plugin for CRIU, by which checkpoints keep the undo lists of System V semaphores.
