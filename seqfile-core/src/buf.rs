@@ -4,8 +4,6 @@
 
 use core::fmt;
 
-use crate::dec::{self, Integer};
-
 /// A bounded, append-only text buffer over the caller's bytes.
 ///
 /// Text of `len` bytes fits while `count + len < size`, strictly (`fs/seq_file.c: seq_write`).
@@ -28,6 +26,19 @@ use crate::dec::{self, Integer};
 /// out.truncate(8);
 /// assert_eq!(out.as_bytes(), b"   42 -7");
 /// ```
+///
+/// What `printf` formats print, and what prints it here:
+///
+/// | format | method | |
+/// |---|---|---|
+/// | `%s`, `%c` | [`put_str`](Self::put_str), [`put_bytes`](Self::put_bytes), [`put_char`](Self::put_char) | |
+/// | `%10s`, `%-10s` | [`put_str_padded`](Self::put_str_padded), [`put_str_left`](Self::put_str_left) | |
+/// | `%d`, `%u`, `%ld` ... | [`put_dec`](Self::put_dec) | all integer types |
+/// | `%10d`, `%-10d`, `%010d` | [`put_dec_padded`](Self::put_dec_padded), [`put_dec_left`](Self::put_dec_left), [`put_dec_zeros`](Self::put_dec_zeros) | |
+/// | `%x`, `%8x`, `%08x` | [`put_hex`](Self::put_hex), [`put_hex_padded`](Self::put_hex_padded), [`put_hex_zeros`](Self::put_hex_zeros) | |
+/// | `%o`, `%4o`, `%04o` | [`put_oct`](Self::put_oct), [`put_oct_padded`](Self::put_oct_padded), [`put_oct_zeros`](Self::put_oct_zeros) | |
+/// | `seq_escape`, `seq_path` | [`put_escaped`](Self::put_escaped), [`put_path`](Self::put_path) | |
+/// | all else | `write!` | by `core::fmt`, slower |
 ///
 /// # Invariants
 ///
@@ -115,64 +126,9 @@ impl<'a> SeqBuf<'a> {
         }
     }
 
-    /// Appends a string right-aligned in `width` bytes, as `%10s` for 10. A longer one is not cut.
-    pub fn put_str_padded(&mut self, text: &str, width: usize) {
-        let pad = width.saturating_sub(text.len());
-        if let Some(room) = self.take(text.len().max(width)) {
-            let (blank, room) = room.split_at_mut(pad);
-            blank.fill(b' ');
-            room.copy_from_slice(text.as_bytes());
-        }
-    }
-
-    /// Appends a number in decimal (`seq_put_decimal_ll`, `seq_put_decimal_ull`).
-    #[inline]
-    pub fn put_dec(&mut self, value: impl Integer) {
-        let (negative, magnitude) = value.sign_and_magnitude();
-        self.put_number(negative, magnitude, 0);
-    }
-
-    /// Appends a number right-aligned in `width` bytes, as `%10d` for 10. A longer one is not cut.
-    #[inline]
-    pub fn put_dec_padded(&mut self, value: impl Integer, width: usize) {
-        let (negative, magnitude) = value.sign_and_magnitude();
-        self.put_number(negative, magnitude, width);
-    }
-
-    /// Appends an unsigned number in decimal.
-    #[inline]
-    pub fn put_u64(&mut self, value: u64) {
-        self.put_dec(value);
-    }
-
-    /// Appends a signed number in decimal.
-    #[inline]
-    pub fn put_i64(&mut self, value: i64) {
-        self.put_dec(value);
-    }
-
-    #[inline]
-    fn put_number(&mut self, negative: bool, magnitude: u64, width: usize) {
-        let digits = dec::digits(magnitude);
-        let len = digits + usize::from(negative);
-        let Some(room) = self.take(len.max(width)) else {
-            return;
-        };
-        let Some((front, back)) = room.split_at_mut_checked(room.len() - digits) else {
-            return;
-        };
-        dec::write(back, magnitude);
-        if let Some((blank, sign)) = front.split_at_mut_checked(width.saturating_sub(len)) {
-            blank.fill(b' ');
-            if let [sign] = sign {
-                *sign = b'-';
-            }
-        }
-    }
-
     /// The next `len` bytes, counted as text; or the overflow.
     #[inline]
-    fn take(&mut self, len: usize) -> Option<&mut [u8]> {
+    pub(crate) fn take(&mut self, len: usize) -> Option<&mut [u8]> {
         let room = self.buf.get_mut(self.count..)?;
         if len < room.len() {
             // INVARIANT: `len` is less than what is left.

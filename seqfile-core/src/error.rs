@@ -101,6 +101,7 @@ numbers! {
     EIDRM = 43, "Identifier removed";
     EOVERFLOW = 75, "Value too large for defined data type";
     EOPNOTSUPP = 95, "Operation not supported";
+    ENOBUFS = 105, "No buffer space available";
 }
 
 impl fmt::Debug for Errno {

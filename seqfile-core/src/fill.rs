@@ -2,28 +2,22 @@
 //! position in the sequence behind them. What `seq_read_iter` and `traverse` of `fs/seq_file.c` do
 //! with the operations is here, call for call.
 
-use alloc::vec::Vec;
-
-use crate::{Errno, Section, SeqBuf, SeqOperations, Show, ops};
-
-/// The kernel's `kvmalloc` gives no more than this.
-const MAX_BUFFER: usize = i32::MAX as usize;
+use crate::{Buffer, Errno, Section, SeqBuf, SeqOperations, Show, TooLarge, ops};
 
 /// # Invariants
 ///
-/// `from + count <= buf.len()`.
+/// `from + count <= buffer.bytes().len()`.
 #[derive(Debug)]
-pub(crate) struct Window {
-    /// Allocated when it is first needed.
-    buf: Vec<u8>,
-    /// The size of a new buffer.
-    initial: usize,
+pub(crate) struct Window<B> {
+    buffer: B,
     /// Where the bytes to deliver begin,
     from: usize,
     /// and how many there are.
     count: usize,
     /// The position of the first record that is not in the buffer.
     index: u64,
+    /// The record that the last call met and that no buffer may hold.
+    too_large: Option<TooLarge>,
 }
 
 /// What became of one `show`.
@@ -33,9 +27,9 @@ enum Shown {
     Overflow,
 }
 
-impl Window {
-    pub(crate) const fn new(initial: usize) -> Self {
-        Self { buf: Vec::new(), initial, from: 0, count: 0, index: 0 }
+impl<B> Window<B> {
+    pub(crate) const fn new(buffer: B) -> Self {
+        Self { buffer, from: 0, count: 0, index: 0, too_large: None }
     }
 
     /// Back to the beginning of the sequence, with nothing to deliver.
@@ -49,17 +43,18 @@ impl Window {
         self.count == 0
     }
 
-    /// The bytes to deliver.
-    #[cfg(feature = "std")]
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.buf[self.from..self.from + self.count]
+    pub(crate) const fn too_large(&self) -> Option<TooLarge> {
+        self.too_large
     }
 
-    /// Delivers as many bytes as there are and `out` holds.
-    pub(crate) fn copy_to(&mut self, out: &mut [u8]) -> usize {
-        let n = self.count.min(out.len());
-        out[..n].copy_from_slice(&self.buf[self.from..self.from + n]);
-        self.skip(n)
+    /// Before a call that may meet another.
+    pub(crate) fn forget_too_large(&mut self) {
+        self.too_large = None;
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn buffer_mut(&mut self) -> &mut B {
+        &mut self.buffer
     }
 
     /// Drops the first `n` of the bytes to deliver, or all if there are fewer, and says how many.
@@ -70,45 +65,55 @@ impl Window {
         self.count -= n;
         n
     }
+}
 
-    /// Fills the empty window with the first record at or after `index` that prints something, and
-    /// with further whole records while there are fewer than `wanted` bytes. At the end of the
-    /// sequence it stays empty, and on an error, which comes back only when no record came before.
-    pub(crate) fn fill<O: SeqOperations>(&mut self, ops: &mut O, wanted: usize) -> Result<(), Errno> {
-        self.allocate()?;
-        self.from = 0;
+impl<B: Buffer> Window<B> {
+    /// The bytes to deliver.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.buffer.bytes()[self.from..self.from + self.count]
+    }
+
+    /// Delivers as many bytes as there are and `out` holds.
+    pub(crate) fn copy_to(&mut self, out: &mut [u8]) -> usize {
+        let n = self.count.min(out.len());
+        out[..n].copy_from_slice(&self.bytes()[..n]);
+        self.skip(n)
+    }
+
+    /// Fills `out`, with the window empty, from the first record at or after `index` that prints something on, with
+    /// whole records while there are fewer bytes than `out` holds; what does not fit stays in the window. Says how many
+    /// bytes went out: none at the end of the sequence, and on an error, which comes back only when no record came before.
+    ///
+    /// Where `out` holds as much as the buffer, the records are printed there at once.
+    pub(crate) fn fill_out<O: SeqOperations>(&mut self, ops: &mut O, out: &mut [u8]) -> Result<usize, Errno> {
         loop {
-            let mut section = ops.start(self.index)?;
-            self.index = self.index.max(section.pos());
-            let first = loop {
-                if section.is_end() {
-                    return Ok(());
+            if let Some(place) = out.get_mut(..self.buffer.size()) {
+                match fill(ops, &mut self.index, place, usize::MAX)? {
+                    Shown::Text(count) => return Ok(count),
+                    Shown::Overflow => self.grow()?,
                 }
-                match show(&mut section, &mut self.buf, 0)? {
-                    Shown::Text(0) => ops::advance(&mut section, &mut self.index)?,
-                    shown => break shown,
-                }
-            };
-            if let Shown::Text(count) = first {
-                self.count = count;
-                self.fill_behind(&mut section, wanted);
-                return Ok(());
+            } else if self.try_fill(ops, out.len())? {
+                return Ok(self.copy_to(out));
             }
-            // The same record again, in a larger buffer and a new section.
-            drop(section);
-            self.grow()?;
         }
     }
 
-    /// Moves past the record just shown, and shows further ones behind it.
-    fn fill_behind(&mut self, section: &mut impl Section, wanted: usize) {
-        // An error here will be met again by the read that comes for what is behind it, or, if it
-        // was in `next`, is lost, as in the kernel.
-        while ops::advance(section, &mut self.index).is_ok() && !section.is_end() && self.count < wanted {
-            match show(section, &mut self.buf, self.count) {
-                Ok(Shown::Text(count)) => self.count = count,
-                Ok(Shown::Overflow) | Err(_) => break,
+    /// As [`fill_out`](Self::fill_out) into the window, as much as it holds.
+    pub(crate) fn fill<O: SeqOperations>(&mut self, ops: &mut O) -> Result<(), Errno> {
+        while !self.try_fill(ops, usize::MAX)? {}
+        Ok(())
+    }
+
+    /// One try to fill the window; `false` where it had to grow.
+    fn try_fill<O: SeqOperations>(&mut self, ops: &mut O, wanted: usize) -> Result<bool, Errno> {
+        self.buffer.prepare()?;
+        match fill(ops, &mut self.index, self.buffer.bytes_mut(), wanted)? {
+            Shown::Text(count) => {
+                // INVARIANT: so much of the buffer is text.
+                (self.from, self.count) = (0, count);
+                Ok(true)
             }
+            Shown::Overflow => self.grow().map(|()| false),
         }
     }
 
@@ -119,9 +124,10 @@ impl Window {
         if offset == 0 {
             return Ok(());
         }
-        self.allocate()?;
+        self.buffer.prepare()?;
         while self.try_traverse(ops, offset)?.is_none() {
             self.grow()?;
+            self.buffer.prepare()?;
             self.rewind();
         }
         Ok(())
@@ -133,7 +139,7 @@ impl Window {
         self.index = self.index.max(section.pos());
         let mut passed = 0;
         while !section.is_end() {
-            let Shown::Text(count) = show(&mut section, &mut self.buf, 0)? else {
+            let Shown::Text(count) = show(&mut section, self.buffer.bytes_mut(), 0)? else {
                 return Ok(None);
             };
             let moved = ops::advance(&mut section, &mut self.index);
@@ -153,31 +159,48 @@ impl Window {
         Ok(Some(()))
     }
 
-    /// A buffer, if there is none.
-    fn allocate(&mut self) -> Result<(), Errno> {
-        if self.buf.is_empty() {
-            self.reallocate(self.initial)?;
-        }
-        Ok(())
-    }
-
-    /// A buffer of twice the size, without the text.
+    /// A larger buffer, without the text, for the record at `index`.
     fn grow(&mut self) -> Result<(), Errno> {
-        let size = self.buf.len();
-        self.reallocate(size.checked_mul(2).ok_or(Errno::ENOMEM)?)
-    }
-
-    fn reallocate(&mut self, size: usize) -> Result<(), Errno> {
         // INVARIANT: nothing to deliver.
         (self.from, self.count) = (0, 0);
-        // The old one goes first: there is nothing in it to keep.
-        self.buf = Vec::new();
-        if size > MAX_BUFFER || self.buf.try_reserve_exact(size).is_err() {
-            return Err(Errno::ENOMEM);
-        }
-        self.buf.resize(size, 0);
-        Ok(())
+        let limit = self.buffer.size();
+        self.buffer.grow().inspect_err(|errno| {
+            if *errno == Errno::ENOBUFS {
+                self.too_large = Some(TooLarge { pos: self.index, limit });
+            }
+        })
     }
+}
+
+/// Fills `buf` with the first record at or after `index` that prints something, and with further whole records while
+/// there are fewer than `wanted` bytes. No text is the end of the sequence.
+fn fill<O: SeqOperations>(ops: &mut O, index: &mut u64, buf: &mut [u8], wanted: usize) -> Result<Shown, Errno> {
+    let mut section = ops.start(*index)?;
+    *index = (*index).max(section.pos());
+    loop {
+        if section.is_end() {
+            return Ok(Shown::Text(0));
+        }
+        match show(&mut section, buf, 0)? {
+            Shown::Text(0) => ops::advance(&mut section, index)?,
+            Shown::Text(count) => return Ok(Shown::Text(fill_behind(&mut section, index, buf, count, wanted))),
+            // The same record again, in a larger buffer and a new section.
+            Shown::Overflow => return Ok(Shown::Overflow),
+        }
+    }
+}
+
+/// Moves past the record just shown, and shows further ones behind it, up to the first `count` bytes of `buf`.
+fn fill_behind(section: &mut impl Section, index: &mut u64, buf: &mut [u8], mut count: usize, wanted: usize) -> usize {
+    // An error here will be met again by the read that comes for what is behind it, or, if it
+    // was in `next`, is lost, as in the kernel.
+    while ops::advance(section, index).is_ok() && !section.is_end() && count < wanted {
+        match show(section, buf, count) {
+            Ok(Shown::Text(more)) => count = more,
+            Ok(Shown::Overflow) | Err(_) => break,
+        }
+    }
+    count
 }
 
 /// Shows the current record behind the first `count` bytes of `buf`; one to skip adds nothing.

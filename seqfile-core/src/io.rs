@@ -2,17 +2,16 @@
 
 use std::io::{BufRead, Read, Result, Seek, SeekFrom};
 
-use crate::{SeqFile, SeqOperations};
+use crate::{Buffer, SeqFile, SeqOperations};
 
-impl<O: SeqOperations> Read for SeqFile<O> {
+impl<O: SeqOperations, B: Buffer> Read for SeqFile<O, B> {
     fn read(&mut self, out: &mut [u8]) -> Result<usize> {
         Ok(SeqFile::read(self, out)?)
     }
 }
 
-/// Not a system call: it looks into the file's own buffer, which a file descriptor does not let
-/// one do. It does not restart the sequence at offset 0 while bytes from there are in the buffer.
-impl<O: SeqOperations> BufRead for SeqFile<O> {
+/// [`peek`](SeqFile::peek) and [`skip`](SeqFile::skip).
+impl<O: SeqOperations, B: Buffer> BufRead for SeqFile<O, B> {
     fn fill_buf(&mut self) -> Result<&[u8]> {
         Ok(self.peek()?)
     }
@@ -22,7 +21,7 @@ impl<O: SeqOperations> BufRead for SeqFile<O> {
     }
 }
 
-impl<O: SeqOperations> Seek for SeqFile<O> {
+impl<O: SeqOperations, B: Buffer> Seek for SeqFile<O, B> {
     fn seek(&mut self, to: SeekFrom) -> Result<u64> {
         Ok(SeqFile::seek(self, to)?)
     }

@@ -51,27 +51,25 @@ extern crate alloc;
 extern crate std;
 
 mod buf;
+mod buffer;
 mod dec;
 mod error;
-#[cfg(feature = "alloc")]
 mod file;
-#[cfg(feature = "alloc")]
 mod fill;
+mod format;
 #[cfg(feature = "std")]
 mod io;
 mod ops;
-#[cfg(feature = "alloc")]
 mod seek;
 mod slice;
 mod thunk;
 
 pub use buf::SeqBuf;
+pub use buffer::{Buffer, Heap};
 pub use dec::Integer;
 pub use error::Errno;
-#[cfg(feature = "alloc")]
-pub use file::SeqFile;
+pub use file::{SeqFile, TooLarge};
 pub use ops::{Section, SeqOperations, Show};
-#[cfg(feature = "alloc")]
 pub use seek::SeekFrom;
 pub use slice::{SliceOps, SliceSection};
 pub use thunk::Thunk;

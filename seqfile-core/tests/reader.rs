@@ -3,10 +3,10 @@
 
 mod support;
 
-use std::io::{BufRead, Read, Seek, SeekFrom as IoSeekFrom};
+use std::io::{self, BufRead, Read, Seek, SeekFrom as IoSeekFrom};
 
 use proptest::{collection::vec, prelude::*};
-use seqfile_core::{Errno, SeekFrom, SeqFile, SliceOps};
+use seqfile_core::{Buffer, Errno, SeekFrom, SeqFile, SliceOps};
 use support::{
     STEPS, config,
     source::{Record, Source, sound, unsound},
@@ -165,6 +165,56 @@ proptest! {
         prop_assert_eq!(&all, &healed);
     }
 
+    /// In memory that does not grow: all before the record that it does not hold, then an error that names it.
+    #[test]
+    fn fixed_memory_gives_all_that_it_can_hold(
+        source in sound(),
+        size in 0..9000usize,
+        heap in any::<bool>(),
+        n in 1..9000usize,
+        at in any::<prop::sample::Index>(),
+    ) {
+        let whole = source.whole();
+        let records = source.records.borrow().clone();
+        let mut before = 0;
+        let too_large = records.iter().find_map(|(pos, record)| match record {
+            Record::Text(text) if text.len() >= size => Some(*pos),
+            Record::Text(text) => {
+                before += text.len();
+                None
+            }
+            // One that is skipped need not fit, but in no bytes at all nothing is told from an overflow.
+            _ => None,
+        });
+        let mut memory = vec![0; size];
+        let read = |file: &mut dyn FnMut(&mut [u8]) -> Result<usize, Errno>| {
+            let (mut all, mut out) = (Vec::new(), vec![0; n]);
+            let end = loop {
+                match file(&mut out) {
+                    Ok(0) => break None,
+                    Ok(got) => all.extend_from_slice(&out[..got]),
+                    Err(errno) => break Some(errno),
+                }
+            };
+            (all, end)
+        };
+        let (got, named, again) = if heap && size > 0 {
+            // The heap's bytes begin small and grow up to the limit.
+            let mut file = SeqFile::with_buffer_size(source, 1).with_limit(size);
+            let got = read(&mut |out| file.read(out));
+            let offset = at.index(whole.len() + 1).min(before) as u64;
+            (got, file.too_large(), file.read_at(&mut [0], offset).map(|_| file.too_large()))
+        } else {
+            let mut file = SeqFile::in_buffer(source, &mut memory[..]);
+            let got = read(&mut |out| file.read(out));
+            (got, file.too_large(), file.seek(SeekFrom::Start(0)).map(|_| file.too_large()))
+        };
+        prop_assert_eq!(&got.0, &whole[..before]);
+        prop_assert_eq!(got.1, too_large.map(|_| Errno::ENOBUFS));
+        prop_assert_eq!(named.map(|record| (record.pos(), record.limit())), too_large.map(|pos| (pos, size)));
+        prop_assert!(matches!(again, Ok(None) | Err(Errno::ENOBUFS)));
+    }
+
     #[test]
     fn whatever_fails_every_section_is_left(source in unsound(), ops in vec(op(), 0..STEPS)) {
         // The source panics when a section is entered twice, or used after an error.
@@ -216,6 +266,54 @@ fn a_full_buffer_has_overflowed() {
         let started = |call: &&_| matches!(call, support::source::Call::Start(_));
         assert_eq!(calls.iter().filter(started).count(), starts, "{len}");
     }
+}
+
+/// The records of a large read are printed where they are wanted: the file's own buffer is never made.
+#[test]
+fn a_large_read_takes_no_buffer() {
+    struct Absent;
+    impl Buffer for Absent {
+        fn size(&self) -> usize {
+            4096
+        }
+        fn prepare(&mut self) -> Result<(), Errno> {
+            Err(Errno::EBUSY)
+        }
+        fn bytes(&self) -> &[u8] {
+            &[]
+        }
+        fn bytes_mut(&mut self) -> &mut [u8] {
+            &mut []
+        }
+        fn grow(&mut self) -> Result<(), Errno> {
+            Err(Errno::ENOBUFS)
+        }
+    }
+    let mut file = SeqFile::in_buffer(lines(200), Absent);
+    let mut out = [0; 4096];
+    assert_eq!(file.read(&mut out), Ok(48 * 84));
+    assert_eq!(file.read(&mut out), Ok(48 * 84));
+    assert_eq!(&out[..84], format!("{:083}\n", 48).as_bytes());
+    assert_eq!(file.read(&mut out[..4095]), Err(Errno::EBUSY));
+}
+
+/// `std::io::copy` takes the records as they are read: its pieces are whole records of one buffer each.
+#[test]
+fn io_copy_takes_whole_records() {
+    struct Pieces(Vec<usize>);
+    impl io::Write for Pieces {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.push(bytes.len());
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut pieces = Pieces(Vec::new());
+    let mut file = SeqFile::new(lines(100));
+    assert_eq!(io::copy(&mut file, &mut pieces).unwrap(), 100 * 84);
+    assert_eq!(pieces.0, [48 * 84, 48 * 84, 4 * 84]);
 }
 
 #[test]

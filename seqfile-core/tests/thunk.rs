@@ -62,7 +62,8 @@ fn same(ours: Source, ops: Vec<Op>) {
             Op::SeekCur(by) => (code(ours.seek(SeekFrom::Current(by))), theirs.seek_cur(by)),
         };
         assert_eq!(a, b, "call {i}, {op:?}");
-        let got = a.clamp(0, 100_000) as usize;
+        let reads = matches!(op, Op::Read(_) | Op::Pread(..));
+        let got = if reads { a.max(0) as usize } else { 0 };
         assert!(bytes.0[..got] == bytes.1[..got], "bytes of call {i}");
         assert_eq!(ours.position() as i64, theirs.position());
         assert_eq!(*logs.0.borrow(), *logs.1.borrow(), "operations of call {i}");
