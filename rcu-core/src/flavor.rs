@@ -164,7 +164,7 @@ pub struct RcuHead {
 }
 
 /// What owners of heads do with them.
-#[cfg(feature = "std")]
+#[cfg(feature = "alloc")]
 impl RcuHead {
     /// Links the head to another.
     ///

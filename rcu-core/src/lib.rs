@@ -12,7 +12,7 @@
 //! | the flavor over `crossbeam-epoch` | [`flavor::epoch`] | `epoch` |
 //! | the flavor of a kernel, by FFI | [`flavor::kernel`] | `kernel` |
 //! | separate domains, registered readers, polled grace periods, bounds, stalls | [`domain`] | `membarrier` or `qsbr` |
-//! | owning intrusive lists that are safe to use | [`List`], [`HList`] | `std` |
+//! | owning intrusive lists that are safe to use | [`List`], [`HList`] | `alloc` |
 //! | a pointer that is published and dereferenced; a cell that is never empty | [`RcuPtr`], [`RcuCell`] | `alloc` |
 //! | a cell whose readers may hold the value across an `.await`; the trait of both | [`ArcCell`], [`ReadMostly`] | `arc-swap`, `alloc` |
 //! | the raw lists, bit-compatible with the kernel's `struct list_head` and `struct hlist_head` | [`list`], [`hlist`] | |
@@ -71,15 +71,17 @@ pub mod docs;
 pub mod domain;
 pub mod flavor;
 pub mod hlist;
-#[cfg(feature = "std")]
+#[cfg(feature = "alloc")]
 mod links;
 pub mod list;
-#[cfg(feature = "std")]
+#[cfg(feature = "alloc")]
 mod owned_list;
 #[cfg(feature = "alloc")]
 mod ptr;
 #[cfg(feature = "alloc")]
 mod sync;
+#[cfg(feature = "alloc")]
+mod turn;
 
 #[cfg(feature = "arc-swap")]
 pub use arc_cell::{ArcCell, ArcRef};
@@ -88,9 +90,9 @@ pub use cell::{RcuCell, RcuRef, ReadMostly};
 #[cfg(any(feature = "membarrier", feature = "qsbr"))]
 pub use domain::Domain;
 pub use flavor::{Flavor, RcuHead};
-#[cfg(feature = "std")]
+#[cfg(feature = "alloc")]
 pub use links::{HLinks, Linked, Links};
-#[cfg(feature = "std")]
+#[cfg(feature = "alloc")]
 pub use owned_list::{HList, Iter, List, ListWriter, RcuList};
 #[cfg(feature = "alloc")]
 pub use ptr::{RcuPtr, Retired};

@@ -6,11 +6,11 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicPtr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::flavor::{Flavor, RcuHead};
 use crate::links::{HLinks, Kind, Linked, Links, entry_of, free, link_of, rcu_of};
 use crate::list::ListHead;
+use crate::turn::{Turn, Turns};
 
 /// An [`RcuList`] that can be added to at both ends; its entries embed [`Links`].
 ///
@@ -97,7 +97,7 @@ pub struct RcuList<T: Linked<L>, F: Flavor, L: Kind> {
 #[repr(C)]
 struct Anchor<L: Kind> {
     head: L::Head,
-    updaters: Mutex<()>,
+    updaters: Turns,
 }
 
 // SAFETY: the list owns its entries and may drop them on another thread.
@@ -108,7 +108,7 @@ unsafe impl<T: Linked<L> + Send + Sync, F: Flavor + Sync, L: Kind> Sync for RcuL
 impl<T: Linked<L> + Send + Sync + 'static, F: Flavor, L: Kind> RcuList<T, F, L> {
     /// An empty list whose readers and reclamation are of `flavor`.
     pub fn new(flavor: F) -> Self {
-        let anchor = NonNull::from(Box::leak(Box::new(Anchor { head: L::Head::default(), updaters: Mutex::new(()) })));
+        let anchor = NonNull::from(Box::leak(Box::new(Anchor { head: L::Head::default(), updaters: Turns::new() })));
         let list = Self { anchor, flavor, _owns: PhantomData };
         // SAFETY: the box is this list's own, stays where it is until the list's drop, and nobody else has seen it.
         unsafe { L::init(list.head()) };
@@ -136,13 +136,11 @@ impl<T: Linked<L> + Send + Sync + 'static, F: Flavor, L: Kind> RcuList<T, F, L> 
 
     /// Waits for the other updaters and gives the right to change the list.
     pub fn lock(&self) -> ListWriter<'_, T, F, L> {
-        // A poisoned lock is fine: every update leaves the list whole before it runs foreign code.
         // SAFETY: the anchor lives as long as the list.
         let updaters = unsafe { &self.anchor.as_ref().updaters };
-        let turn = updaters.lock().unwrap_or_else(PoisonError::into_inner);
         ListWriter {
             head: self.head(),
-            _turn: turn,
+            _turn: updaters.take(),
             removed: Removed { flavor: &self.flavor, last: core::ptr::null_mut(), _list: PhantomData },
         }
     }
@@ -210,7 +208,7 @@ impl<T, L: Kind> fmt::Debug for Iter<'_, T, L> {
 pub struct ListWriter<'a, T: Linked<L>, F: Flavor, L: Kind = Links> {
     head: NonNull<L::Head>,
     // Before `removed`, so that it is dropped first: a reader that waits for the lock would hold up what is waited for.
-    _turn: MutexGuard<'a, ()>,
+    _turn: Turn<'a>,
     removed: Removed<'a, T, F, L>,
 }
 

@@ -182,8 +182,11 @@ fn no_std(log: &mut Log) -> Result<Ran> {
             return Ok(Ran::NotRun(why));
         }
     }
-    let rest = &["--no-default-features", "--target", NO_STD_TARGET];
-    log.cargo(&[&["build"], CORES, rest].concat())
+    let rest: &[&str] = &["--no-default-features", "--target", NO_STD_TARGET];
+    if let failed @ Ran::Done(false) = log.cargo(&[&["build"], CORES, rest].concat())? {
+        return Ok(failed);
+    }
+    log.cargo(&[&["build"], CORES, rest, &["--features", "alloc"]].concat())
 }
 
 fn has_target(target: &str) -> bool {
