@@ -10,7 +10,7 @@
 //! | the walk: a changing list, read in pieces, exactly | [`walk`] |
 //! | what a walk is over: sources and the keys of their entries | [`source`] |
 //! | the planner: from these adjustments to those, in the fewest `semop` calls | [`plan`] |
-//! | System V semaphores in user space, with `SEM_UNDO` (feature `std`) | [`engine`] |
+//! | System V semaphores in user space, with `SEM_UNDO` (feature `alloc`) | [`engine`] |
 //! | an undo list in user space (feature `std`) | [`UndoList`] |
 //!
 //! # Example
@@ -42,7 +42,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
-#[cfg(feature = "std")]
+#[cfg(feature = "alloc")]
 pub mod engine;
 pub mod memory;
 pub mod plan;

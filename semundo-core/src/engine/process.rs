@@ -141,17 +141,16 @@ where
         let mut entries = Vec::new();
         undo.entries.pass(|entry| entries.push(Arc::clone(entry)));
         entries.sort_by_key(|entry| core::cmp::Reverse(entry.used.load(Ordering::Relaxed)));
-        entries.iter().for_each(|entry| self.undo(&undo, entry));
+        entries.iter().for_each(|entry| self.undo(entry));
     }
 
     /// Gives back what one entry says.
-    fn undo(&self, list: &Undo<P, L>, entry: &Arc<SemUndo>) {
-        // A set that was removed meanwhile has removed the entry.
-        let Some(semid) = entry.semid() else { return };
-        let Ok(set) = self.space.keep_set(semid) else { return };
+    fn undo(&self, entry: &SemUndo) {
+        let Ok(set) = self.space.keep_set(entry.semid()) else { return };
         let mut woken = Woken::new();
         let mut locked = set.lock();
-        if set.is_deleted() || entry.semid().is_none() {
+        // Its set may have been removed meanwhile, and this be another one.
+        if set.is_deleted() || entry.is_removed() {
             return;
         }
         locked.forget(entry);
@@ -168,7 +167,6 @@ where
         locked.update(None, true, &mut woken);
         drop(locked);
         woken.wake();
-        list.entries.remove(semid, entry);
     }
 }
 

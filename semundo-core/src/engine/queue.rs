@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
+use lock_api::Mutex;
 use seqfile_core::Errno;
 
 use super::abi::{IPC_NOWAIT, SEM_UNDO, SEMAEM, SEMVMX, SemBuf};
@@ -42,7 +43,8 @@ const DONE: i32 = 0;
 pub(super) struct Waiter<P: Parking> {
     /// How it ended: [`DONE`] or an error number; [`ASLEEP`] as long as it is in a queue.
     status: AtomicI32,
-    thread: P::Thread,
+    /// Who waits for that.
+    thread: Mutex<P::RawMutex, Option<P::Thread>>,
     ops: Box<[SemBuf]>,
     undo: Option<Arc<SemUndo>>,
     pid: i32,
@@ -56,7 +58,7 @@ impl<P: Parking> Waiter<P> {
     pub(super) fn new(call: &Call<'_>, undo: Option<Arc<SemUndo>>, blocking: usize) -> Self {
         Self {
             status: AtomicI32::new(ASLEEP),
-            thread: P::current(),
+            thread: Mutex::new(None),
             ops: call.ops.into(),
             undo,
             pid: call.pid,
@@ -99,6 +101,16 @@ impl<P: Parking> Waiter<P> {
         }
     }
 
+    /// Says that the calling thread waits for the end. It looks at the [`result`](Self::result) before it sleeps.
+    pub(super) fn watch(&self) {
+        *self.thread.lock() = Some(P::current());
+    }
+
+    /// Wakes who waits for the end, which has come. One that begins to wait later sees the end.
+    fn wake(&self) {
+        self.thread.lock().iter().for_each(P::unpark);
+    }
+
     /// Ends the call, which is in no queue any more.
     pub(super) fn finish(&self, result: Result<(), Errno>) {
         self.status.store(result.err().map_or(DONE, Errno::get), Ordering::Release);
@@ -121,9 +133,7 @@ impl<P: Parking> Woken<P> {
 
     #[inline]
     pub(super) fn wake(self) {
-        for waiter in self.0 {
-            P::unpark(&waiter.thread);
-        }
+        self.0.iter().for_each(|waiter| waiter.wake());
     }
 }
 
@@ -166,7 +176,7 @@ fn perform_slow<P: Parking, L>(set: &Set<P, L>, call: &Call<'_>) -> Outcome {
     Outcome::Done
 }
 
-enum Refused {
+pub(super) enum Refused {
     Blocks,
     OutOfRange,
 }
@@ -184,7 +194,7 @@ impl Refused {
 
 /// Whether an operation can be done to a value.
 #[inline]
-fn check(value: i32, op: SemBuf, undo: Option<&SemUndo>) -> Result<(), Refused> {
+pub(super) fn check(value: i32, op: SemBuf, undo: Option<&SemUndo>) -> Result<(), Refused> {
     let result = value + i32::from(op.sem_op);
     if (op.sem_op == 0 && value != 0) || result < 0 {
         return Err(Refused::Blocks);
@@ -202,7 +212,7 @@ fn check(value: i32, op: SemBuf, undo: Option<&SemUndo>) -> Result<(), Refused> 
 }
 
 #[inline]
-fn apply<P: Parking, L>(set: &Set<P, L>, op: SemBuf, undo: Option<&SemUndo>) {
+pub(super) fn apply<P: Parking, L>(set: &Set<P, L>, op: SemBuf, undo: Option<&SemUndo>) {
     let value = &set.sems[usize::from(op.sem_num)].value;
     value.store(value.load(Ordering::Relaxed) + i32::from(op.sem_op), Ordering::Relaxed);
     if op.sem_flg & SEM_UNDO != 0 {

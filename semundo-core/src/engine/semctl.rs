@@ -197,11 +197,7 @@ where
         self.space.sets.set(place_of(semid), None, |_| true);
         drop(ids);
         woken.wake();
-        for (entry, list) in entries {
-            if let Some(list) = list.upgrade() {
-                list.entries.remove(semid, &entry);
-            }
-        }
+        entries.iter().filter_map(|(_, list)| list.upgrade()).for_each(|list| list.entries.sweep());
         Ok(())
     }
 

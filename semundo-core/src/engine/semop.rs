@@ -104,6 +104,12 @@ where
         if ops.is_empty() || semid < 0 || timeout.is_some_and(|timeout| timeout.duration().is_none()) {
             return Err(Errno::EINVAL);
         }
+        if let [op] = ops {
+            let section = self.space.flavor.read_lock();
+            if self.at_once(semid, *op, &section) {
+                return Ok(None);
+            }
+        }
         let shape = Shape::of(ops);
         loop {
             let section = self.space.flavor.read_lock();
@@ -119,6 +125,24 @@ where
             drop(section);
             self.make_undo(semid)?;
         }
+    }
+
+    /// Does what most calls are: one operation that changes a semaphore which nobody sleeps on, and can be done. Answers whether it was;
+    /// if not, nothing was.
+    #[inline]
+    fn at_once(&self, semid: SemId, op: SemBuf, section: &F::Guard<'_>) -> bool {
+        let Ok(set) = self.space.set(semid, section) else { return false };
+        let allowed = || set.permissions().allow(self.state.credentials.borrow(section), S_IWUGO);
+        if op.sem_op == 0 || usize::from(op.sem_num) >= set.sems.len() || !allowed() {
+            return false;
+        }
+        if op.sem_flg & SEM_UNDO == 0 {
+            return set.change_idle(op, None, self.state.pid);
+        }
+        let Some(list) = self.state.undo.dereference(section) else { return false };
+        let Some(entry) = list.entries.find(semid, section) else { return false };
+        list.note_use(&entry);
+        set.change_idle(op, Some(&entry), self.state.pid)
     }
 
     /// Makes the undo entry for a set (`find_alloc_undo`).
@@ -166,7 +190,7 @@ where
         };
         let mut locked = set.lock_for(ops.len() == 1, usize::from(ops[0].sem_num));
         // The entry may be that of a set which was removed, though there is one with its identifier again.
-        if set.is_deleted() || undo.is_some_and(|undo| undo.semid().is_none()) {
+        if set.is_deleted() || undo.is_some_and(|undo| undo.is_removed()) {
             return Err(Errno::EIDRM);
         }
         match perform(set, &call) {
@@ -184,9 +208,10 @@ where
             Outcome::Failed(errno) => Err(errno),
             Outcome::Blocked(place) => {
                 let waiter = Arc::new(Waiter::new(&call, undo.cloned(), place));
+                // Whoever sees it sleep can interrupt it.
+                self.state.sleeping.lock().push((Arc::clone(set), Arc::clone(&waiter)));
                 locked.enqueue(Arc::clone(&waiter));
                 drop(locked);
-                self.state.sleeping.lock().push((Arc::clone(set), Arc::clone(&waiter)));
                 Ok(Some(Sleeping { state: Arc::clone(&self.state), set: Arc::clone(set), waiter }))
             }
         }
@@ -208,12 +233,13 @@ impl<F: Flavor, P: Parking, L> Sleeping<F, P, L> {
         self.waiter.result()
     }
 
-    /// Sleeps until the call ends, or until the deadline, which ends it with `EAGAIN`. To be called by the thread that began it.
+    /// Sleeps until the call ends, or until the deadline, which ends it with `EAGAIN`.
     ///
     /// # Errors
     ///
     /// As [`semop`](Process::semop).
     pub fn wait(self, deadline: Option<P::Deadline>) -> Result<(), Errno> {
+        self.waiter.watch();
         loop {
             if let Some(result) = self.waiter.result() {
                 return result;

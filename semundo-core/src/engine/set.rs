@@ -11,9 +11,10 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, Ordering};
 
 use lock_api::{Mutex, MutexGuard};
 
+use super::abi::SemBuf;
 use super::credentials::Permissions;
 use super::parking::Parking;
-use super::queue::{Waiter, Woken};
+use super::queue::{Waiter, Woken, apply, check};
 use super::storage::SemUndo;
 use super::undo::Undo;
 use crate::types::SemId;
@@ -142,6 +143,28 @@ impl<P: Parking, L> Set<P, L> {
             }
         }
         self.lock_sem_slow(num)
+    }
+
+    /// Changes one semaphore, unless anything is in the way: a lock of the whole set, a caller that sleeps on it, or that the operation
+    /// cannot be done. Answers whether it did.
+    #[inline]
+    pub(super) fn change_idle(&self, op: SemBuf, undo: Option<&SemUndo>, pid: i32) -> bool {
+        let sem = &self.sems[usize::from(op.sem_num)];
+        if self.global.load(Ordering::Relaxed) != 0 {
+            return false;
+        }
+        let queues = sem.queues.lock();
+        // As in `lock_sem`; it may have been removed before the lock, or the entry's set before this one was made.
+        let valid = self.global.load(Ordering::Acquire) == 0 && !self.is_deleted();
+        let idle = queues.alter.is_empty() && queues.zero.is_empty();
+        let valid = valid && !undo.is_some_and(SemUndo::is_removed);
+        let can = valid && idle && check(sem.value.load(Ordering::Relaxed), op, undo).is_ok();
+        if can {
+            apply(self, op, undo);
+            sem.pid.store(pid, Ordering::Relaxed);
+            sem.otime.store(P::seconds(), Ordering::Relaxed);
+        }
+        can
     }
 
     /// Locks what a call needs, by whether it has one operation, and on which semaphore.

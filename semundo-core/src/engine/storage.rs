@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 use core::ops::Deref;
-use core::sync::atomic::{AtomicI16, AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI16, AtomicU64, AtomicUsize, Ordering};
 
 use rcu_core::{Flavor, Links, List, linked};
 
@@ -12,15 +12,13 @@ use super::abi::IPCMNI;
 use super::index::Index;
 use crate::types::SemId;
 
-/// What the entry of a removed set has for an identifier, as in the kernel.
-const REMOVED: SemId = -1;
-
 /// One process's adjustments of one semaphore set: the kernel's `struct sem_undo`.
 ///
-/// The adjustments change under the locks of the set's semaphores and are read at any time; the identifier becomes -1 when the set
-/// is removed.
+/// The adjustments change under the locks of the set's semaphores and are read at any time.
 pub struct SemUndo {
-    semid: AtomicI32,
+    semid: SemId,
+    /// Nothing is to be undone any more: the kernel sets the identifier to -1.
+    removed: AtomicBool,
     semadj: Box<[AtomicI16]>,
     /// Where the set's list of entries has this one.
     pub(super) place: AtomicUsize,
@@ -31,18 +29,24 @@ pub struct SemUndo {
 impl SemUndo {
     pub(super) fn new(semid: SemId, nsems: usize) -> Self {
         Self {
-            semid: AtomicI32::new(semid),
+            semid,
+            removed: AtomicBool::new(false),
             semadj: (0..nsems).map(|_| AtomicI16::new(0)).collect(),
             place: AtomicUsize::new(0),
             used: AtomicU64::new(0),
         }
     }
 
-    /// The set's identifier; `None` once the set, or what is to be undone, is gone.
+    /// The set's identifier.
     #[inline]
-    pub fn semid(&self) -> Option<SemId> {
-        let semid = self.semid.load(Ordering::Relaxed);
-        (semid != REMOVED).then_some(semid)
+    pub fn semid(&self) -> SemId {
+        self.semid
+    }
+
+    /// Whether the set is removed, or all is undone. Such an entry is to be shown to nobody.
+    #[inline]
+    pub fn is_removed(&self) -> bool {
+        self.removed.load(Ordering::Relaxed)
     }
 
     /// The adjustments, one a semaphore.
@@ -64,19 +68,23 @@ impl SemUndo {
     }
 
     pub(super) fn set_removed(&self) {
-        self.semid.store(REMOVED, Ordering::Relaxed);
+        self.removed.store(true, Ordering::Relaxed);
     }
 }
 
 impl fmt::Debug for SemUndo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SemUndo").field("semid", &self.semid()).finish_non_exhaustive()
+        f.debug_struct("SemUndo")
+            .field("semid", &self.semid)
+            .field("removed", &self.is_removed())
+            .finish_non_exhaustive()
     }
 }
 
 /// The entries of one undo list. [`RcuUndoList`] is the engine's own.
 ///
-/// A list has at most one entry that is not removed for an identifier, and for the lowest 15 bits of one.
+/// A list has at most one entry that is not removed for an identifier, nor for the lowest 15 bits of one. Nobody needs to sweep a list that
+/// is dropped.
 pub trait UndoStorage<F: Flavor>: Send + Sync + Sized + 'static {
     /// An entry that was found.
     type Found<'g>: Deref<Target = Arc<SemUndo>>
@@ -87,15 +95,15 @@ pub trait UndoStorage<F: Flavor>: Send + Sync + Sized + 'static {
     /// An empty list. What is read under RCU is read under `flavor`'s.
     fn new(flavor: &F) -> Self;
 
-    /// The entry of a set (`ipc/sem.c: lookup_undo`). Called by each `semop(2)` with `SEM_UNDO`, inside `section`.
+    /// The entry of a set, unless it is removed (`ipc/sem.c: lookup_undo`). Called by each `semop(2)` with `SEM_UNDO`, inside `section`.
     fn find<'g>(&'g self, semid: SemId, section: &'g F::Guard<'_>) -> Option<Self::Found<'g>>;
 
     /// Adds an entry at the head (`ipc/sem.c: find_alloc_undo`). Called inside a section, with the set's lock held.
     fn insert(&self, entry: Arc<SemUndo>);
 
-    /// Takes out an entry, which was `semid`'s before it became removed. Called outside sections, without locks: it may wait for a grace
-    /// period.
-    fn remove(&self, semid: SemId, entry: &Arc<SemUndo>);
+    /// Takes out the entries that are [removed](SemUndo::is_removed). Called outside sections, without locks: it may wait for a grace
+    /// period. Entries that are removed before it begins are out when it has ended.
+    fn sweep(&self);
 
     /// Passes over all entries: one that is there from the begin of the pass to its end is visited once.
     fn pass(&self, visit: impl FnMut(&Arc<SemUndo>));
@@ -125,22 +133,27 @@ impl<F: Flavor + Clone + Send + Sync + 'static> UndoStorage<F> for RcuUndoList<F
 
     #[inline]
     fn find<'g>(&'g self, semid: SemId, section: &'g F::Guard<'_>) -> Option<&'g Arc<SemUndo>> {
-        self.index.get(place_of(semid), section).filter(|entry| entry.semid() == Some(semid))
+        self.index.get(place_of(semid), section).filter(|entry| entry.semid == semid && !entry.is_removed())
     }
 
     fn insert(&self, entry: Arc<SemUndo>) {
-        let Some(semid) = entry.semid() else { return };
         let mut list = self.list.lock();
-        self.index.set(place_of(semid), Some(Arc::clone(&entry)), |_| true);
+        self.index.set(place_of(entry.semid), Some(Arc::clone(&entry)), |_| true);
         list.push_front(Box::new(Node { links: Links::new(), entry }));
     }
 
-    fn remove(&self, semid: SemId, entry: &Arc<SemUndo>) {
+    fn sweep(&self) {
         let mut list = self.list.lock();
         // In a section nothing waits for a grace period: those who wait for this lock may be in one.
         let section = self.list.read();
-        self.index.set(place_of(semid), None, |now| now.is_some_and(|now| Arc::ptr_eq(now, entry)));
-        list.retain(|node| !Arc::ptr_eq(&node.entry, entry));
+        list.retain(|node| {
+            let removed = node.entry.is_removed();
+            if removed {
+                let is_it = |other: Option<&Arc<SemUndo>>| other.is_some_and(|other| Arc::ptr_eq(other, &node.entry));
+                self.index.set(place_of(node.entry.semid), None, is_it);
+            }
+            !removed
+        });
         drop(section);
     }
 

@@ -34,8 +34,8 @@ where
         let section = self.state.undo.read();
         if let Some(undo) = self.state.undo.dereference(&section) {
             undo.entries.pass(|entry| {
-                if let Some(semid) = entry.semid() {
-                    visit(OwnKey { semid }, entry.adjustments());
+                if !entry.is_removed() {
+                    visit(OwnKey { semid: entry.semid() }, entry.adjustments());
                 }
             });
         }
@@ -68,8 +68,8 @@ where
             let Some(undo) = state.undo.dereference(&section) else { continue };
             let (pid, list, identity) = (state.pid, undo.lowest(), Arc::as_ptr(undo).addr());
             undo.entries.pass(|entry| {
-                if let Some(semid) = entry.semid() {
-                    visit(TableKey { semid, pid, list, identity }, entry.adjustments());
+                if !entry.is_removed() {
+                    visit(TableKey { semid: entry.semid(), pid, list, identity }, entry.adjustments());
                 }
             });
         }
