@@ -51,8 +51,11 @@
 //!   children: that may show the stops.
 //! - Kernels before 5.1 do not tell the signal mask of a thread that waits with another one (`sigsuspend(2)`, `ppoll(2)`).
 
+mod adopted;
 mod arch;
+mod batch;
 mod call;
+mod held;
 mod memory;
 mod ptrace;
 mod seccomp;
@@ -68,6 +71,8 @@ use semundo_core::plan::Op;
 
 use arch::{Arch, Registers};
 use tracer::Semop;
+
+pub use adopted::{Adopted, adopt, restart_semop};
 
 /// Threads that stand still, of which the first can be made to call. They go on when this is released or dropped.
 #[must_use = "the threads go on as soon as this is dropped"]

@@ -1,8 +1,12 @@
 //! Which processes and threads there are, as `/proc` tells.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
+
+/// What most files below `/proc` fit in, in bytes.
+const LARGE: usize = 8192;
 
 /// All processes, ascending.
 pub fn all() -> Vec<i32> {
@@ -35,6 +39,20 @@ pub fn tree(root: i32) -> Vec<i32> {
         }
     }
     found.into_iter().collect()
+}
+
+/// A file below `/proc`. The kernel makes it anew for each read, so it is read in large ones.
+pub fn file(path: &str) -> io::Result<Vec<u8>> {
+    let (mut bytes, mut file) = (Vec::new(), File::open(path)?);
+    loop {
+        let len = bytes.len();
+        bytes.resize(len + LARGE, 0);
+        let read = file.read(&mut bytes[len..])?;
+        bytes.truncate(len + read);
+        if read == 0 {
+            return Ok(bytes);
+        }
+    }
 }
 
 /// The name of a thread, at most 15 bytes; `None` where it is gone.

@@ -5,7 +5,10 @@
 #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), path = "arch/other.rs")]
 mod own;
 
+use std::ffi::c_long;
 use std::io;
+
+use super::batch::{Batch, Made};
 
 pub(super) use own::Registers;
 
@@ -34,6 +37,20 @@ pub(super) trait Arch: Sized {
 
     /// What that call returned, if these are the registers after it: a negative errno for an error.
     fn returned(&self, at: u64, number: i64) -> Option<i64>;
+
+    /// Code that makes the calls of a [`Batch`] and ends with a breakpoint. `None` where there is none.
+    fn batch_code() -> Option<&'static [u8]> {
+        None
+    }
+
+    /// The same, but what is executed next is the code of a batch.
+    fn running(&self, batch: &Batch) -> Self;
+
+    /// What the code did, if these are the registers at its end.
+    fn ran(&self, batch: &Batch) -> Option<Made>;
+
+    /// The call in which it is, or from which it comes.
+    fn call(&self) -> Option<c_long>;
 
     /// The same, but the call is restarted that a stop made fail with `EINTR`, unless a handler is run first; `None` where there is no such
     /// call.

@@ -4,10 +4,11 @@ use std::io;
 
 use super::Error;
 use super::arch::{Arch, Registers};
+use super::batch::{Batch, Made};
+use super::held::{Held, Runs};
 use super::memory::Memory;
 use super::ptrace;
 use super::seccomp::{self, Seccomp};
-use super::tracee::Tracee;
 use super::tracer::Semop;
 
 /// The smallest page that is mapped for operations, in bytes: SEMOPM of them take 3000.
@@ -17,13 +18,15 @@ const PAGE: u64 = 4096;
 const RSEQ_CS: u64 = 8;
 
 /// A stopped thread that makes calls.
-pub(super) struct Caller<'a> {
-    tracee: &'a Tracee,
+#[derive(Debug)]
+pub(super) struct Caller<T> {
+    held: T,
     place: Option<Place>,
     page: Option<Page>,
 }
 
 /// What is found out about the thread before its first call.
+#[derive(Debug)]
 struct Place {
     memory: Memory,
     /// The address of the instruction by which calls are made.
@@ -34,23 +37,27 @@ struct Place {
 }
 
 /// Memory that the process was made to map.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Page {
     address: u64,
     len: u64,
 }
 
-impl<'a> Caller<'a> {
-    /// Parked it must be before each call, and is after.
-    pub(super) fn new(tracee: &'a Tracee) -> Self {
-        Self { tracee, place: None, page: None }
+impl<T: Held> Caller<T> {
+    /// It must stand still before each call, and does after.
+    pub(super) fn new(held: T) -> Self {
+        Self { held, place: None, page: None }
+    }
+
+    pub(super) fn held(&self) -> &T {
+        &self.held
     }
 
     /// `semop(2)`.
     pub(super) fn semop(&mut self, call: &Semop) -> Result<io::Result<()>, Error> {
         let page = self.page(call.sops.len() as u64)?;
         let written = self.place()?.memory.write(page, &call.sops);
-        self.tracee.check("a write to its memory", written)?;
+        self.held.check("a write to its memory", written)?;
         let args = [call.semid as u64, page, call.nsops as u64, 0, 0, 0];
         Ok(self.call(libc::SYS_semop, args)?.map(drop))
     }
@@ -59,7 +66,7 @@ impl<'a> Caller<'a> {
     pub(super) fn unmap(&mut self) -> Result<(), Error> {
         let Some(Page { address, len }) = self.page.take() else { return Ok(()) };
         let unmapped = self.call(libc::SYS_munmap, [address, len, 0, 0, 0, 0])?;
-        self.tracee.check("munmap(2) in the process", unmapped.map(drop))
+        self.held.check("munmap(2) in the process", unmapped.map(drop))
     }
 
     /// The address of at least so many bytes.
@@ -69,39 +76,27 @@ impl<'a> Caller<'a> {
         }
         self.unmap()?;
         let len = len.max(PAGE);
-        let access = (libc::PROT_READ | libc::PROT_WRITE) as u64;
-        let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
-        let mapped = self.call(libc::SYS_mmap, [0, len, access, flags, u64::MAX, 0])?;
-        let address = self.tracee.check("mmap(2) in the process", mapped)?;
+        let address = self.map(len, libc::PROT_READ | libc::PROT_WRITE)?;
+        let address = self.held.check("mmap(2) in the process", address)?;
         self.page = Some(Page { address, len });
         Ok(address)
     }
 
+    fn map(&mut self, len: u64, access: libc::c_int) -> Result<io::Result<u64>, Error> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        self.call(libc::SYS_mmap, [0, len, access as u64, flags as u64, u64::MAX, 0])
+    }
+
     /// Makes a call. The inner error is its errno.
-    fn call(&mut self, number: i64, args: [u64; 6]) -> Result<io::Result<u64>, Error> {
-        let tracee = self.tracee;
-        let tid = tracee.tid();
+    pub(super) fn call(&mut self, number: i64, args: [u64; 6]) -> Result<io::Result<u64>, Error> {
+        let tid = self.held.tid();
         let place = self.place()?;
         place.allows(number, args).map_err(|why| Error::Seccomp { tid, why })?;
-
-        let registers = tracee.registers()?;
-        let mask = tracee.check("PTRACE_GETSIGMASK", ptrace::signal_mask(tid))?;
-        let rseq_cs = tracee.check("a read of its rseq", place.rseq_cs())?;
-
-        let set_mask = |mask| tracee.check("PTRACE_SETSIGMASK", ptrace::set_signal_mask(tid, mask));
-        let returned = set_mask(ptrace::ALL_SIGNALS)
-            .and_then(|()| tracee.run_call(&registers.calling(place.instruction, number, args)))
-            .and_then(|()| tracee.registers())
-            .map(|registers| registers.returned(place.instruction, number));
-
-        // Each of them whatever happened to the others, or before.
-        let restored = [
-            tracee.set_registers(&registers),
-            tracee.check("a write to its rseq", place.set_rseq_cs(rseq_cs)),
-            set_mask(mask),
-        ];
-        let returned = returned?;
-        restored.into_iter().collect::<Result<(), Error>>()?;
+        let at = place.instruction;
+        let returned = self.excursion(ptrace::ALL_SIGNALS, |held, registers| {
+            held.run_call(&registers.calling(at, number, args))?;
+            Ok(held.registers()?.returned(at, number))
+        })?;
         match returned {
             Some(errno @ -4095..=-1) => Ok(Err(io::Error::from_raw_os_error(-errno as i32))),
             Some(value) => Ok(Ok(value as u64)),
@@ -109,13 +104,69 @@ impl<'a> Caller<'a> {
         }
     }
 
+    /// Makes calls one after the other until one fails, by code that the process is made to map and to run: one run instead of
+    /// one a call. How many were made, and the errno of the one that failed. `None` where it cannot be done; then nothing was.
+    pub(super) fn semops(&mut self, calls: &[Semop]) -> Result<Option<Made>, Error>
+    where
+        T: Runs,
+    {
+        let Some(code) = Registers::batch_code().filter(|_| self.held.may_trap()) else { return Ok(None) };
+        // Killed meanwhile, it has no code.
+        self.place()?;
+        let len = Batch::len(code, calls) as u64;
+        let Ok(address) = self.map(len, libc::PROT_READ | libc::PROT_EXEC)? else { return Ok(None) };
+        let batch = Batch::new(code, calls, address);
+        let made = match self.place()?.memory.write(address, &batch.bytes) {
+            Ok(()) => self
+                .excursion(ptrace::ALL_SIGNALS & !ptrace::bit(libc::SIGTRAP), |held, registers| {
+                    held.run_to_trap(&registers.running(&batch))?;
+                    Ok(held.registers()?.ran(&batch))
+                })
+                .map(Some),
+            Err(_) => Ok(None),
+        };
+        let unmapped = self.call(libc::SYS_munmap, [address, len, 0, 0, 0, 0]);
+        let made = made?;
+        self.held.check("munmap(2) in the process", unmapped?.map(drop))?;
+        match made {
+            Some(Some(made)) => Ok(Some(made)),
+            None => Ok(None),
+            Some(None) => {
+                let what = "it did not come to the end of the calls".to_owned();
+                Err(Error::Unexpected { tid: self.held.tid(), what })
+            }
+        }
+    }
+
+    /// Lets the thread run elsewhere, with these signals blocked; then all is as it was.
+    fn excursion<R>(&mut self, blocked: u64, run: impl FnOnce(&T, &Registers) -> Result<R, Error>) -> Result<R, Error> {
+        self.place()?;
+        let (held, place) = (&self.held, self.place.as_ref().expect("just found"));
+        let registers = held.registers()?;
+        let mask = held.check("PTRACE_GETSIGMASK", ptrace::signal_mask(held.tid()))?;
+        let rseq_cs = held.check("a read of its rseq", place.rseq_cs())?;
+
+        let set_mask = |mask| held.check("PTRACE_SETSIGMASK", ptrace::set_signal_mask(held.tid(), mask));
+        let result = set_mask(blocked).and_then(|()| run(held, &registers));
+
+        // Each of them whatever happened to the others, or before.
+        let restored = [
+            held.set_registers(&registers),
+            held.check("a write to its rseq", place.set_rseq_cs(rseq_cs)),
+            set_mask(mask),
+        ];
+        let result = result?;
+        restored.into_iter().collect::<Result<(), Error>>()?;
+        Ok(result)
+    }
+
     fn place(&mut self) -> Result<&Place, Error> {
         match &mut self.place {
             Some(place) => Ok(place),
             place => {
-                let found = Place::find(self.tracee);
+                let found = Place::find(&self.held);
                 // Killed meanwhile, it has neither code nor filters.
-                self.tracee.registers()?;
+                self.held.registers()?;
                 Ok(place.insert(found?))
             }
         }
@@ -123,7 +174,7 @@ impl<'a> Caller<'a> {
 }
 
 impl Place {
-    fn find(tracee: &Tracee) -> Result<Self, Error> {
+    fn find(tracee: &impl Held) -> Result<Self, Error> {
         let tid = tracee.tid();
         if ptrace::dispatches_calls(tid).unwrap_or(false) {
             let what = "its system calls are dispatched to itself (PR_SET_SYSCALL_USER_DISPATCH)".to_owned();
@@ -133,7 +184,7 @@ impl Place {
         let instruction = tracee.check("/proc/TID/maps", memory.call_instruction())?;
         let instruction = instruction.ok_or(Error::NoInstruction(tid))?;
         let rseq = ptrace::rseq_address(tid).ok().filter(|address| *address != 0);
-        Ok(Self { memory, instruction, rseq_cs: rseq.map(|address| address + RSEQ_CS), seccomp: Seccomp::of(tid) })
+        Ok(Self { memory, instruction, rseq_cs: rseq.map(|address| address + RSEQ_CS), seccomp: tracee.seccomp() })
     }
 
     fn allows(&self, number: i64, args: [u64; 6]) -> Result<(), &'static str> {

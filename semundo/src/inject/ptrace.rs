@@ -20,6 +20,11 @@ const PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG: c_long = 0x4211;
 /// All signals, as the kernel's `sigset_t`.
 pub(super) const ALL_SIGNALS: u64 = u64::MAX;
 
+/// A set of one signal.
+pub(super) const fn bit(signal: c_int) -> u64 {
+    1 << (signal - 1)
+}
+
 /// Why a thread stands still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
@@ -115,7 +120,21 @@ pub(super) fn seccomp_filter(tid: i32, index: usize) -> io::Result<Vec<libc::soc
 ///
 /// The report is left where it is: that of the end is for whoever is the parent, and that of a stop goes with the stop.
 pub(super) fn poll(tid: i32) -> io::Result<Option<Event>> {
-    let options = libc::WSTOPPED | libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL | libc::__WNOTHREAD;
+    report(tid, libc::WNOHANG | libc::WNOWAIT)
+}
+
+/// Waits until it stands still, and takes the report. `ESRCH`: it has ended.
+pub(super) fn wait(tid: i32) -> io::Result<Event> {
+    loop {
+        if let Some(event) = report(tid, 0)? {
+            return Ok(event);
+        }
+    }
+}
+
+/// What there is to report; `None` for nothing, or where a signal came.
+fn report(tid: i32, options: c_int) -> io::Result<Option<Event>> {
+    let options = libc::WSTOPPED | libc::WEXITED | libc::__WALL | libc::__WNOTHREAD | options;
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     // SAFETY: the kernel writes one `siginfo_t`.
     let result = unsafe { libc::waitid(libc::P_PID, tid as libc::id_t, info.as_mut_ptr(), options) };
@@ -136,6 +155,12 @@ pub(super) fn poll(tid: i32) -> io::Result<Option<Event>> {
         libc::CLD_TRAPPED | libc::CLD_STOPPED => Ok(Some(event(status))),
         _ => Err(io::Error::from_raw_os_error(libc::ESRCH)),
     }
+}
+
+/// Whether it parked because its tracer asked for that, and not because a stop signal has stopped its process.
+pub(super) fn was_asked_to_park(tid: i32) -> io::Result<bool> {
+    let info = ptrace::getsiginfo(Pid::from_raw(tid))?;
+    Ok(info.si_signo == libc::SIGTRAP && info.si_code >> 8 == PTRACE_EVENT_STOP)
 }
 
 /// `ptrace(2)`, "Stopped states": what `status >> 8` of `waitpid(2)` is.

@@ -5,6 +5,8 @@ use std::io::Read;
 
 use caps::{CapSet, Capability};
 
+use crate::processes;
+
 /// Some lines of `/proc/TID/status`.
 #[derive(Debug, Default)]
 pub(super) struct Status {
@@ -15,24 +17,34 @@ pub(super) struct Status {
     pub(super) tracer: i32,
     /// `SECCOMP_MODE_*`: 0 for none, 1 for strict, 2 for filters.
     pub(super) seccomp: i32,
+    /// The signals that wait for it or for its process, those that it blocks, those that are ignored, those that have a handler.
+    pub(super) pending: u64,
+    pub(super) blocked: u64,
+    pub(super) ignored: u64,
+    pub(super) handled: u64,
 }
 
 impl Status {
     /// `None` where there is no such thread.
     pub(super) fn of(tid: i32) -> Option<Self> {
+        let status = processes::file(&format!("/proc/{tid}/status")).ok()?;
         // The name may be no text.
-        let status = fs::read(format!("/proc/{tid}/status")).ok()?;
         Some(Self::parse(&String::from_utf8_lossy(&status)))
     }
 
     fn parse(text: &str) -> Self {
         let field = |name| text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
         let number = |name| field(name).parse().unwrap_or_default();
+        let signals = |name| u64::from_str_radix(field(name), 16).unwrap_or_default();
         Self {
             tgid: number("Tgid:"),
             state: field("State:").to_owned(),
             tracer: number("TracerPid:"),
             seccomp: number("Seccomp:"),
+            pending: signals("SigPnd:") | signals("ShdPnd:"),
+            blocked: signals("SigBlk:"),
+            ignored: signals("SigIgn:"),
+            handled: signals("SigCgt:"),
         }
     }
 

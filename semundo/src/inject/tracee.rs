@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::Error;
 use super::arch::{Arch, Registers};
+use super::held::Held;
 use super::ptrace::{self, Event, How};
+use super::seccomp::Seccomp;
 use super::status::{self, Status};
 use crate::processes;
 
@@ -63,66 +65,6 @@ impl Tracee {
         released
     }
 
-    /// Its thread id.
-    pub(super) fn tid(&self) -> i32 {
-        self.tid
-    }
-
-    pub(super) fn registers(&self) -> Result<Registers, Error> {
-        self.check("PTRACE_GETREGS", Registers::get(self.tid))
-    }
-
-    pub(super) fn set_registers(&self, registers: &Registers) -> Result<(), Error> {
-        self.check("PTRACE_SETREGS", registers.set(self.tid))
-    }
-
-    /// The result of a request, or of an access to its files, which fail in many ways when it was killed meanwhile.
-    pub(super) fn check<T>(&self, what: &'static str, result: io::Result<T>) -> Result<T, Error> {
-        let is_gone = |error: &io::Error| error.raw_os_error() == Some(libc::ESRCH);
-        result.map_err(|source| {
-            if is_gone(&source) || ptrace::signal_mask(self.tid).is_err_and(|error| is_gone(&error)) {
-                Error::Died(self.tid)
-            } else {
-                Error::Request { tid: self.tid, what, source }
-            }
-        })
-    }
-
-    /// Lets it run with these registers from where it is parked, through one system call, until it is parked again.
-    ///
-    /// Its signals must be blocked. Also where this fails it is parked, unless it died.
-    pub(super) fn run_call(&self, registers: &Registers) -> Result<(), Error> {
-        self.set_registers(registers)?;
-        let (mut limit, mut signal) = (Some(LIMIT), 0);
-        self.resume(How::ToCall, signal)?;
-        loop {
-            match self.wait(limit)? {
-                Some(Event::Call) => break,
-                // One whose cgroup is frozen does not get as far as the call, but it parks.
-                None => {
-                    limit = None;
-                    self.interrupt()?;
-                    continue;
-                }
-                Some(Event::Parked(_)) if limit.is_none() => return Err(Error::Stuck(self.tid)),
-                // It was asked for before, or for another reason, as by SIGCONT.
-                Some(Event::Parked(_)) => signal = 0,
-                // Cannot be blocked. The process stops as soon as it is released.
-                Some(Event::Signal(libc::SIGSTOP)) => signal = libc::SIGSTOP,
-                Some(Event::Signal(forced)) => {
-                    self.resume_to_park(0)?;
-                    self.park(None)?;
-                    let what = format!("it got signal {forced} instead of making the call");
-                    return Err(Error::Unexpected { tid: self.tid, what });
-                }
-            }
-            self.resume(How::ToCall, signal)?;
-        }
-        // No limit: it is in the kernel, and comes out with registers that nobody else can set back.
-        self.resume_to_park(0)?;
-        self.park(None).map(drop)
-    }
-
     /// Waits until it is parked, which was asked for. Signals that come first are delivered. Answers by which signal: `SIGTRAP`, or a
     /// stop signal where one has stopped the process.
     fn park(&self, limit: Option<u32>) -> Result<i32, Error> {
@@ -168,6 +110,49 @@ impl Tracee {
                 thread::sleep(PAUSE);
             }
         }
+    }
+}
+
+impl Held for Tracee {
+    fn tid(&self) -> i32 {
+        self.tid
+    }
+
+    fn seccomp(&self) -> Seccomp {
+        Seccomp::of(self.tid)
+    }
+
+    /// From where it is parked, until it is parked again.
+    fn run_call(&self, registers: &Registers) -> Result<(), Error> {
+        self.set_registers(registers)?;
+        let (mut limit, mut signal) = (Some(LIMIT), 0);
+        self.resume(How::ToCall, signal)?;
+        loop {
+            match self.wait(limit)? {
+                Some(Event::Call) => break,
+                // One whose cgroup is frozen does not get as far as the call, but it parks.
+                None => {
+                    limit = None;
+                    self.interrupt()?;
+                    continue;
+                }
+                Some(Event::Parked(_)) if limit.is_none() => return Err(Error::Stuck(self.tid)),
+                // It was asked for before, or for another reason, as by SIGCONT.
+                Some(Event::Parked(_)) => signal = 0,
+                // Cannot be blocked. The process stops as soon as it is released.
+                Some(Event::Signal(libc::SIGSTOP)) => signal = libc::SIGSTOP,
+                Some(Event::Signal(forced)) => {
+                    self.resume_to_park(0)?;
+                    self.park(None)?;
+                    let what = format!("it got signal {forced} instead of making the call");
+                    return Err(Error::Unexpected { tid: self.tid, what });
+                }
+            }
+            self.resume(How::ToCall, signal)?;
+        }
+        // No limit: it is in the kernel, and comes out with registers that nobody else can set back.
+        self.resume_to_park(0)?;
+        self.park(None).map(drop)
     }
 }
 

@@ -3,13 +3,14 @@
 //! The kernel brings a thread back to the instruction of its interrupted call before it stops, and shows neither that it did nor the
 //! call's first argument (`arch/arm64/kernel/signal.c`: `do_signal`).
 
+use std::ffi::c_long;
 use std::io;
 
 use libc::user_regs_struct;
 use nix::sys::ptrace;
 use nix::unistd::Pid;
 
-use super::Arch;
+use super::{Arch, Batch, Made};
 
 /// `arch/arm64/include/uapi/asm/ptrace.h`: `PSR_MODE32_BIT`.
 const MODE32: u64 = 0x10;
@@ -46,6 +47,18 @@ impl Arch for Registers {
     fn returned(&self, at: u64, number: i64) -> Option<i64> {
         let is_after = self.0.pc == at + Self::INSTRUCTION.len() as u64 && self.0.regs[8] == number as u64;
         is_after.then_some(self.0.regs[0] as i64)
+    }
+
+    fn running(&self, _: &Batch) -> Self {
+        *self
+    }
+
+    fn ran(&self, _: &Batch) -> Option<Made> {
+        None
+    }
+
+    fn call(&self) -> Option<c_long> {
+        None
     }
 
     fn restarting(&self) -> Option<Self> {

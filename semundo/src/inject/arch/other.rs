@@ -1,8 +1,9 @@
 //! All other architectures: there are no registers that anybody knows.
 
+use std::ffi::c_long;
 use std::io;
 
-use super::Arch;
+use super::{Arch, Batch, Made};
 
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) enum Registers {}
@@ -30,6 +31,18 @@ impl Arch for Registers {
     }
 
     fn returned(&self, _: u64, _: i64) -> Option<i64> {
+        match *self {}
+    }
+
+    fn running(&self, _: &Batch) -> Self {
+        *self
+    }
+
+    fn ran(&self, _: &Batch) -> Option<Made> {
+        match *self {}
+    }
+
+    fn call(&self) -> Option<c_long> {
         match *self {}
     }
 

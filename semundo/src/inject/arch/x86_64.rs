@@ -1,13 +1,15 @@
 //! x86-64.
 
+use std::arch::global_asm;
 use std::ffi::c_long;
 use std::io;
+use std::slice;
 
 use libc::user_regs_struct;
 use nix::sys::ptrace;
 use nix::unistd::Pid;
 
-use super::Arch;
+use super::{Arch, Batch, Made};
 
 /// `arch/x86/include/asm/segment.h`: `__USER_CS`, the code segment of 64-bit code.
 const USER_CS: u64 = 0x33;
@@ -45,6 +47,38 @@ const NOT_RESTARTED: [c_long; 22] = [
     libc::SYS_sendfile,
 ];
 
+// From r12 on there is an entry a call up to r13: `batch::ENTRY`. Each call is semop(entry.semid, entry.sops, entry.nsops).
+// Position-independent, because it is copied. Never run where it stands.
+global_asm!(
+    ".pushsection .rodata.semundo_semops, \"a\"",
+    ".globl semundo_semops_begin",
+    ".hidden semundo_semops_begin",
+    ".globl semundo_semops_end",
+    ".hidden semundo_semops_end",
+    "semundo_semops_begin:",
+    "2: cmp r12, r13",
+    "je 3f",
+    "mov edi, dword ptr [r12]",
+    "mov edx, dword ptr [r12 + 4]",
+    "mov rsi, qword ptr [r12 + 8]",
+    "mov eax, {semop}",
+    "syscall",
+    "test rax, rax",
+    "js 3f",
+    "add r12, {entry}",
+    "jmp 2b",
+    "3: int3",
+    "semundo_semops_end:",
+    ".popsection",
+    semop = const libc::SYS_semop,
+    entry = const Batch::ENTRY,
+);
+
+unsafe extern "C" {
+    static semundo_semops_begin: [u8; 0];
+    static semundo_semops_end: [u8; 0];
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Registers(user_regs_struct);
 
@@ -52,6 +86,13 @@ impl Arch for Registers {
     const INSTRUCTION: &[u8] = &[0x0f, 0x05];
     const ALIGNMENT: usize = 1;
     const AUDIT_ARCH: u32 = 0xc000_003e;
+
+    fn batch_code() -> Option<&'static [u8]> {
+        let (begin, end) =
+            ((&raw const semundo_semops_begin).cast::<u8>(), (&raw const semundo_semops_end).cast::<u8>());
+        // SAFETY: the two symbols enclose what `global_asm` put into one read-only section, which lives as long as the program.
+        Some(unsafe { slice::from_raw_parts(begin, end.offset_from_unsigned(begin)) })
+    }
 
     fn get(tid: i32) -> io::Result<Self> {
         Ok(Self(ptrace::getregs(Pid::from_raw(tid))?))
@@ -85,6 +126,29 @@ impl Arch for Registers {
     fn returned(&self, at: u64, number: i64) -> Option<i64> {
         let is_after = self.0.rip == at + Self::INSTRUCTION.len() as u64 && self.0.orig_rax == number as u64;
         is_after.then_some(self.0.rax as i64)
+    }
+
+    fn running(&self, batch: &Batch) -> Self {
+        Self(user_regs_struct {
+            rip: batch.code,
+            orig_rax: u64::MAX,
+            eflags: self.0.eflags & !TRAP_FLAG,
+            r12: batch.entries,
+            r13: batch.end,
+            ..self.0
+        })
+    }
+
+    fn ran(&self, batch: &Batch) -> Option<Made> {
+        let Registers(user_regs_struct { rip, r12: at, rax, .. }) = *self;
+        let calls = batch.index(at)?;
+        let errno = (at != batch.end).then_some(-(rax as i64));
+        (rip == batch.code_end && errno.is_none_or(|errno| (1..=4095).contains(&errno)))
+            .then_some(Made { calls, errno: errno.map(|errno| errno as i32) })
+    }
+
+    fn call(&self) -> Option<c_long> {
+        c_long::try_from(self.0.orig_rax.cast_signed()).ok().filter(|number| *number >= 0)
     }
 
     fn restarting(&self) -> Option<Self> {
