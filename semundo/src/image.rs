@@ -243,8 +243,7 @@ fn lines(items: &[impl Serialize], out: &mut Vec<u8>) {
 impl SavedSet {
     /// Looks at a set of the calling thread's IPC namespace, whose inode the caller knows.
     pub fn read(ipc_namespace: u64, semid: i32) -> io::Result<Self> {
-        let set = SemSet::from_id(semid);
-        let (stat, values) = (set.stat()?, set.values()?);
+        let (stat, values) = SemSet::from_id(semid).stat_and_values()?;
         let crate::sysv::Stat { key, nsems, mode, uid, gid } = stat;
         Ok(Self { ipc_namespace, semid, key, nsems, mode, uid, gid, values })
     }

@@ -53,6 +53,11 @@ impl IpcNamespace {
         Ok(Self { file, inode })
     }
 
+    /// Takes the calling thread into it.
+    fn enter(&self) -> io::Result<()> {
+        Ok(setns(&self.file, CloneFlags::CLONE_NEWIPC)?)
+    }
+
     /// Its inode number, by which namespaces are told apart: `ipc:[INODE]` in `/proc/PID/ns/ipc`.
     pub fn inode(&self) -> u64 {
         self.inode
@@ -74,11 +79,35 @@ impl IpcNamespace {
         }
         thread::scope(|scope| {
             let inside = scope.spawn(|| {
-                setns(&self.file, CloneFlags::CLONE_NEWIPC)?;
+                self.enter()?;
                 Ok(work())
             });
             inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
+    }
+
+    /// As [`run`](Self::run), but on the calling thread, which comes back afterwards: for work that no other thread can do, such as that
+    /// of a tracer. The thread's own undo list is applied where it enters another namespace (`ipc/sem.c: exit_sem`).
+    pub fn run_here<T>(&self, work: impl FnOnce() -> T) -> io::Result<T> {
+        let own = Self::own()?;
+        if self.inode == own.inode {
+            return Ok(work());
+        }
+        self.enter()?;
+        let back = Back(&own);
+        let result = work();
+        std::mem::forget(back);
+        own.enter()?;
+        Ok(result)
+    }
+}
+
+/// The namespace that the calling thread is taken back to where its work in another one panics.
+struct Back<'a>(&'a IpcNamespace);
+
+impl Drop for Back<'_> {
+    fn drop(&mut self) {
+        self.0.enter().expect("a thread that left a namespace may come back");
     }
 }
 
@@ -100,5 +129,22 @@ mod tests {
             (elsewhere.is_err(), own.run(move || crate::sysv::SemSet::from_id(id).stat().unwrap().nsems).unwrap())
         });
         assert_eq!(seen.join().unwrap(), (true, 3));
+    }
+
+    #[test]
+    fn a_thread_comes_back_from_another_namespace() {
+        let (home, inside) = (IpcNamespace::own().unwrap(), TempSet::create(3, 0o600).unwrap());
+        let set = *inside;
+        thread::spawn(move || {
+            unshare(CloneFlags::CLONE_NEWIPC).unwrap();
+            let away = IpcNamespace::own().unwrap().inode();
+            assert_eq!(home.run_here(|| set.stat().unwrap().nsems).unwrap(), 3);
+            assert_eq!(IpcNamespace::own().unwrap().inode(), away);
+            let panics = std::panic::catch_unwind(|| home.run_here(|| panic!("on purpose")));
+            assert!(panics.is_err());
+            assert_eq!(IpcNamespace::own().unwrap().inode(), away);
+        })
+        .join()
+        .unwrap();
     }
 }

@@ -126,11 +126,17 @@ impl SemSet {
 
     /// The values of all semaphores (`GETALL`).
     pub fn values(&self) -> io::Result<Vec<u16>> {
-        let mut values: Vec<c_ushort> = vec![0; self.stat()?.nsems];
+        Ok(self.stat_and_values()?.1)
+    }
+
+    /// What [`stat`](Self::stat) and [`values`](Self::values) answer, for less than both of them take.
+    pub fn stat_and_values(&self) -> io::Result<(Stat, Vec<u16>)> {
+        let stat = self.stat()?;
+        let mut values: Vec<c_ushort> = vec![0; stat.nsems];
         // SAFETY: GETALL writes one unsigned short a semaphore, and the number of a set's semaphores never changes. (A set that
         // was removed since has another id, because the id holds a sequence number.)
         check(unsafe { libc::semctl(self.id, 0, libc::GETALL, values.as_mut_ptr()) })?;
-        Ok(values)
+        Ok((stat, values))
     }
 
     /// Sets all semaphores and clears every process's adjustments of the set (`SETALL`).
