@@ -7,6 +7,7 @@
 //! Everything is checked before anything is done, and all is done or nothing: where a set fails, those before it get back what they
 //! had. The sets that are named end with exactly these adjustments; others stay.
 
+mod adopted;
 mod apply;
 mod check;
 mod own;
@@ -22,6 +23,7 @@ use crate::undo_list::Adjustments;
 use apply::{CallError, Change, Ended, Target};
 use check::check;
 
+pub use adopted::into_adopted;
 pub use own::exec;
 pub use process::{clear, into_process, into_thread, preview_process};
 pub use wanted::{Wanted, WantedSet};

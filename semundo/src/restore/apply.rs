@@ -18,6 +18,21 @@ const ATTEMPTS: u32 = 1_000;
 pub(super) trait Target {
     /// The errno of the call, or why it could not be made.
     fn semop(&mut self, semid: i32, ops: &[Op]) -> Result<io::Result<()>, inject::Error>;
+
+    /// Whether many calls at once are faster than one after the other.
+    fn takes_many(&self) -> bool {
+        false
+    }
+
+    /// Calls one after the other, until one fails: how many succeeded, and the errno of that one.
+    fn semops(&mut self, calls: &[(i32, Vec<Op>)]) -> Result<(usize, io::Result<()>), inject::Error> {
+        for (made, (semid, ops)) in calls.iter().enumerate() {
+            if let Err(error) = self.semop(*semid, ops)? {
+                return Ok((made, Err(error)));
+            }
+        }
+        Ok((calls.len(), Ok(())))
+    }
 }
 
 /// What is to be changed in one set.
@@ -26,11 +41,13 @@ pub(super) struct Change {
     before: Vec<i16>,
     now: Vec<i16>,
     wanted: Vec<i16>,
+    /// The set's values, as they were just read.
+    values: Vec<u16>,
 }
 
 impl Change {
-    pub(super) fn new(semid: i32, now: Vec<i16>, wanted: Vec<i16>) -> Self {
-        Self { semid, before: now.clone(), now, wanted }
+    pub(super) fn new(semid: i32, now: Vec<i16>, wanted: Vec<i16>, values: Vec<u16>) -> Self {
+        Self { semid, before: now.clone(), now, wanted, values }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -76,6 +93,12 @@ impl fmt::Display for CallError {
 /// Makes all changes, set after set, until one fails.
 pub(super) fn apply(target: &mut dyn Target, changes: &mut [Change]) -> Ended {
     let mut calls = 0;
+    if target.takes_many() {
+        match apply_at_once(target, changes) {
+            Ok(made) => calls += made,
+            Err(failed) => return Ended::Failed(failed),
+        }
+    }
     for change in changes {
         let Change { semid, now, wanted, .. } = change;
         match bring(target, *semid, now, wanted) {
@@ -84,6 +107,26 @@ pub(super) fn apply(target: &mut dyn Target, changes: &mut [Change]) -> Ended {
         }
     }
     Ended::All(calls)
+}
+
+/// Makes all changes by calls that are planned before the first of them is made; those from the first on that fails are left. How many
+/// were made.
+fn apply_at_once(target: &mut dyn Target, changes: &mut [Change]) -> Result<usize, Failed> {
+    let (mut buffer, mut calls, mut owners) = (buffer(), Vec::new(), Vec::new());
+    for (owner, Change { semid, now, wanted, values, .. }) in changes.iter().enumerate() {
+        let failed = |error| Failed { semid: *semid, error: CallError::Errno(io::Error::other(error)) };
+        let mut plan = Plan::new(now, wanted, values, &mut buffer).map_err(failed)?;
+        while let Some(ops) = plan.next_call() {
+            calls.push((*semid, ops.to_vec()));
+            owners.push(owner);
+        }
+    }
+    let Some((first, _)) = calls.first() else { return Ok(0) };
+    let (made, _) = target.semops(&calls).map_err(|error| Failed { semid: *first, error: CallError::Inject(error) })?;
+    for (owner, (_, ops)) in owners.iter().zip(&calls).take(made) {
+        advance(&mut changes[*owner].now, ops);
+    }
+    Ok(made)
 }
 
 /// Takes back what was changed, the last first. The sets that could not be, and why the first of them.

@@ -30,6 +30,11 @@ pub(super) fn check(now: &[Adjustments], wanted: &Wanted) -> Result<(Vec<Change>
                 wrong.push(format!("set {semid}: its key is {is:#010x}, that of the saved set was {was:#010x} (another set? --force takes it)"));
                 continue;
             }
+            if wanted.takes_same_values_only() && saved.values != set.values {
+                wrong
+                    .push(differences(semid, &SavedSet { values: saved.values.clone(), ..set.clone() }, &set).concat());
+                continue;
+            }
             notes.extend(differences(semid, saved, &set));
         }
         let found = now.binary_search_by_key(&semid, |adjustments| adjustments.semid);
@@ -38,7 +43,7 @@ pub(super) fn check(now: &[Adjustments], wanted: &Wanted) -> Result<(Vec<Change>
             wrong.push(format!("set {semid}: {} adjustments of {} semaphores are there", before.len(), set.nsems));
             continue;
         }
-        changes.push(Change::new(semid, before, want.semadj.clone()));
+        changes.push(Change::new(semid, before, want.semadj.clone(), set.values));
     }
     if wrong.is_empty() { Ok((changes, notes)) } else { Err(Error::Check(wrong)) }
 }

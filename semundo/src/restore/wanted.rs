@@ -11,6 +11,8 @@ pub struct Wanted {
     sets: BTreeMap<i32, WantedSet>,
     /// Whether a set with another key than was saved is taken.
     any_key: bool,
+    /// Whether a set with other values than were saved is refused.
+    same_values: bool,
 }
 
 /// The adjustments that one set shall have.
@@ -40,25 +42,32 @@ impl Wanted {
             let saved = image.set(list.ipc_namespace, set.semid).cloned();
             (set.semid, WantedSet { semadj: set.semadj.clone(), saved })
         };
-        Self { sets: list.adjustments.iter().map(set).collect(), any_key: false }
+        Self { sets: list.adjustments.iter().map(set).collect(), ..Self::default() }
     }
 
     /// Those of a list, of whose sets nothing more is known.
     pub fn of_list(list: &UndoList) -> Self {
         let set = |set: &Adjustments| (set.semid, WantedSet { semadj: set.semadj.clone(), saved: None });
-        Self { sets: list.adjustments.iter().map(set).collect(), any_key: false }
+        Self { sets: list.adjustments.iter().map(set).collect(), ..Self::default() }
     }
 
     /// Zero in all these sets: what takes a list's adjustments out again.
     pub fn zero(adjustments: &[Adjustments]) -> Self {
         let set = |set: &Adjustments| (set.semid, WantedSet { semadj: vec![0; set.semadj.len()], saved: None });
-        Self { sets: adjustments.iter().map(set).collect(), any_key: false }
+        Self { sets: adjustments.iter().map(set).collect(), ..Self::default() }
     }
 
     /// Takes sets whose key is another than when they were saved.
     #[must_use]
     pub fn with_any_key(mut self) -> Self {
         self.any_key = true;
+        self
+    }
+
+    /// Takes sets only whose values are what they were when they were saved: those of a checkpoint, which nobody has used since.
+    #[must_use]
+    pub fn with_same_values(mut self) -> Self {
+        self.same_values = true;
         self
     }
 
@@ -81,7 +90,7 @@ impl Wanted {
                 return Err(format!("two sets of the list would have the id {new}"));
             }
         }
-        Ok(Self { sets, any_key: self.any_key })
+        Ok(Self { sets, ..self })
     }
 
     /// The sets, ascending by id.
@@ -91,6 +100,10 @@ impl Wanted {
 
     pub(super) fn takes_any_key(&self) -> bool {
         self.any_key
+    }
+
+    pub(super) fn takes_same_values_only(&self) -> bool {
+        self.same_values
     }
 }
 
