@@ -22,7 +22,7 @@ use aya::programs::Iter;
 use aya::{Btf, Ebpf, EbpfLoader};
 
 use super::{Error, Select, Source};
-use crate::undo_list::{Adjustments, UndoList};
+use crate::undo_list::{Adjustments, Task, UndoList};
 use link::Link;
 use record::{Record, TaskRecord};
 
@@ -74,26 +74,51 @@ impl Source for Bpf {
 
     fn read(&self, select: &Select) -> Result<Vec<UndoList>, Error> {
         select.check()?;
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut only_process = match select {
+        let only_process = match select {
             Select::Pids(pids) if pids.len() == 1 => pids.first().copied(),
             _ => None,
         };
+        let lists = self.lists(only_process, &mut |task| select.takes(task.pid))?;
+        let lists = lists.into_iter().map(|counted| counted.list);
+        Ok(lists.filter(|list| !list.adjustments.is_empty()).collect())
+    }
+}
+
+/// An undo list, also one with nothing to undo, and how many threads have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// The list, with those of its threads that the caller's pid namespace has.
+    pub list: UndoList,
+    /// How many threads have it, as the kernel counts them.
+    pub threads: usize,
+}
+
+impl Bpf {
+    /// The lists of which `takes` wants one of the threads, ascending by their first one; also those with nothing to undo.
+    pub fn read_counted(&self, mut takes: impl FnMut(&Task) -> bool) -> Result<Vec<Counted>, Error> {
+        self.lists(None, &mut takes)
+    }
+
+    fn lists(
+        &self,
+        mut only_process: Option<i32>,
+        takes: &mut dyn FnMut(&Task) -> bool,
+    ) -> Result<Vec<Counted>, Error> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..ATTEMPTS {
             let mut before = loaded.run(only_process, Wanted::Tasks)?.tasks;
             if only_process.is_some() && shared_by_others(&before) {
                 only_process = None;
                 before = loaded.run(None, Wanted::Tasks)?.tasks;
             }
-            let lists: BTreeSet<u64> =
-                before.iter().filter(|task| select.takes(task.task.pid)).map(|task| task.list).collect();
+            let lists: BTreeSet<u64> = before.iter().filter(|task| takes(&task.task)).map(|task| task.list).collect();
             if lists.is_empty() {
                 return Ok(Vec::new());
             }
             let only = if lists.len() == 1 { lists.first().copied() } else { None };
             let after = loaded.run(only_process, Wanted::Entries { only })?;
             if after.torn == 0 {
-                return Ok(join(&before, after, select));
+                return Ok(join(&before, after, &lists));
             }
         }
         Err(Error::Unavailable(format!("undo lists changed too often to be read: {ATTEMPTS} attempts")))
@@ -109,28 +134,29 @@ fn shared_by_others(tasks: &[TaskRecord]) -> bool {
     tasks.iter().any(|task| told[&task.list] < task.sharers)
 }
 
-/// The lists whose entries were told, with those tasks that had the same one before as well: what a task has that came meanwhile
-/// may be another list, which got the address of one that has ended.
-fn join(before: &[TaskRecord], after: Told, select: &Select) -> Vec<UndoList> {
+/// The wanted lists, with those tasks that had the same one before as well: what a task has that came meanwhile may be another list,
+/// which got the address of one that has ended.
+fn join(before: &[TaskRecord], after: Told, wanted: &BTreeSet<u64>) -> Vec<Counted> {
     let before: BTreeSet<_> = before.iter().map(TaskRecord::identity).collect();
-    let mut lists: BTreeMap<u64, UndoList> = BTreeMap::new();
-    for record in after.tasks.into_iter().filter(|record| before.contains(&record.identity())) {
-        let ipc_namespace = record.ipc_namespace;
-        let empty = || UndoList { tasks: Vec::new(), ipc_namespace, adjustments: Vec::new() };
-        lists.entry(record.list).or_insert_with(empty).tasks.push(record.task);
+    let mut lists: BTreeMap<u64, Counted> = BTreeMap::new();
+    let is_wanted = |record: &TaskRecord| wanted.contains(&record.list) && before.contains(&record.identity());
+    for record in after.tasks.into_iter().filter(is_wanted) {
+        let (ipc_namespace, threads) = (record.ipc_namespace, record.sharers as usize);
+        let list = || UndoList { tasks: Vec::new(), ipc_namespace, adjustments: Vec::new() };
+        let counted = lists.entry(record.list).or_insert_with(|| Counted { list: list(), threads });
+        counted.list.tasks.push(record.task);
     }
     for (list, told) in after.lists {
-        if let Some(list) = lists.get_mut(&list) {
-            list.adjustments = in_order(told.entries);
+        if let Some(counted) = lists.get_mut(&list) {
+            counted.list.adjustments = in_order(told.entries);
         }
     }
-    let mut lists: Vec<_> = lists.into_values().filter(|list| !list.adjustments.is_empty()).collect();
-    lists.retain(|list| list.tasks.iter().any(|task| select.takes(task.pid)));
-    for list in &mut lists {
+    let mut lists: Vec<_> = lists.into_values().collect();
+    for Counted { list, .. } in &mut lists {
         list.tasks.sort_unstable();
         list.tasks.dedup();
     }
-    lists.sort_unstable_by(|one, other| one.tasks.cmp(&other.tasks));
+    lists.sort_unstable_by(|one, other| one.list.tasks.cmp(&other.list.tasks));
     lists
 }
 
