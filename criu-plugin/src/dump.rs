@@ -1,0 +1,152 @@
+//! A dump: the undo lists of all tasks that CRIU holds are read, and written beside CRIU's images.
+//!
+//! What cannot be kept is an error: a list that outlives the dump, because others have it too or because its sets are in a namespace that
+//! does, would be applied at the end of the dumped tasks, and again at that of the restored ones.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail, ensure};
+use semundo::image::{Image, SavedSet};
+use semundo::inject;
+use semundo::ipc_namespace::IpcNamespace;
+use semundo::source::bpf::{Bpf, Counted};
+use semundo::{Task, UndoList, processes};
+
+use crate::status::Status;
+use crate::{criu, images, threads};
+
+/// What a dump has done so far.
+#[derive(Debug, Default)]
+pub(crate) struct Dump {
+    /// The processes whose files were written, once they were.
+    written: Option<(PathBuf, Vec<i32>)>,
+}
+
+impl Dump {
+    /// Whether the lists were saved.
+    pub(crate) fn is_done(&self) -> bool {
+        self.written.is_some()
+    }
+
+    /// Saves the lists of all tasks that are held.
+    pub(crate) fn save(&mut self) -> Result<()> {
+        let directory = criu::image_dir()?;
+        let images = images()?;
+        images::write(&directory, &images)?;
+        if !images.is_empty() {
+            criu::info(&format!("undo lists of {} processes are saved", images.len()));
+        }
+        self.written = Some((directory, images.into_keys().collect()));
+        Ok(())
+    }
+
+    /// Takes back what was written.
+    pub(crate) fn remove(&mut self) {
+        if let Some((directory, pids)) = self.written.take() {
+            images::remove(&directory, pids);
+        }
+    }
+}
+
+/// Makes the threads of a process go on sleeping in `semop(2)` that are there only no more because CRIU holds them.
+pub(crate) fn restart(pid: i32) -> Result<()> {
+    for tid in processes::threads(pid) {
+        if inject::restart_semop(tid)? {
+            criu::info(&format!("thread {tid} will go on sleeping in semop"));
+        }
+    }
+    Ok(())
+}
+
+/// The images by the processes' inner numbers.
+fn images() -> Result<BTreeMap<i32, Image>> {
+    let mut held = HashMap::new();
+    let mut is_held = |tid| *held.entry(tid).or_insert_with(|| Status::of(tid).is_some_and(|status| status.is_held()));
+    let lists = Bpf::load().and_then(|bpf| bpf.read_counted(|task| is_held(task.tid)));
+    let lists = lists.context("undo lists cannot be read")?;
+    let mut by_process: BTreeMap<i32, Vec<UndoList>> = BTreeMap::new();
+    for counted in lists {
+        let pid = only_process(&counted, &mut is_held)?;
+        by_process.entry(pid).or_default().push(counted.list);
+    }
+    let mut images = BTreeMap::new();
+    for (pid, lists) in by_process {
+        let saved = image(pid, &lists).with_context(|| format!("process {pid} ({})", name(pid)))?;
+        if let Some((inner_pid, image)) = saved {
+            let other = images.insert(inner_pid, image);
+            ensure!(other.is_none(), "two processes have the number {inner_pid} in their pid namespaces");
+        }
+    }
+    Ok(images)
+}
+
+/// The process that alone has a list; CRIU makes no others share one.
+fn only_process(counted: &Counted, is_held: &mut impl FnMut(i32) -> bool) -> Result<i32> {
+    let Counted { list, threads } = counted;
+    let pids = list.pids();
+    if let [pid] = *pids
+        && list.tasks.len() == *threads
+        && list.tasks.iter().all(|task| is_held(task.tid))
+    {
+        return Ok(pid);
+    }
+    let hidden = threads.saturating_sub(list.tasks.len());
+    let hidden = if hidden > 0 { format!(", and {hidden} threads that cannot be seen") } else { String::new() };
+    let names: Vec<_> = pids.iter().map(|pid| format!("{pid} ({})", name(*pid))).collect();
+    bail!(
+        "one undo list is shared (clone(2): CLONE_SYSVSEM) by the processes {}{hidden}; CRIU makes none share one again",
+        names.join(", ")
+    )
+}
+
+fn name(pid: i32) -> String {
+    processes::comm(pid).unwrap_or_default()
+}
+
+/// The image of a process with its inner number; `None` where there is nothing to keep.
+fn image(pid: i32, lists: &[UndoList]) -> Result<Option<(i32, Image)>> {
+    let namespace = IpcNamespace::of(pid).context("its IPC namespace")?;
+    let inode = namespace.inode();
+    let mut inner = Vec::new();
+    for list in lists {
+        ensure!(list.ipc_namespace == inode, "its threads are in several IPC namespaces");
+        let tasks = list.tasks.iter().map(|task| threads::inner_task(pid, task.tid)).collect::<Result<Vec<Task>>>()?;
+        inner.push(UndoList { tasks, ..list.clone() });
+    }
+    let lists = threads::to_save(&inner, &threads::inner(pid)?, inode)?;
+    let Some(inner_pid) = lists.first().map(|list| list.tasks[0].pid) else { return Ok(None) };
+    let mut semids: Vec<i32> = lists.iter().flat_map(|list| &list.adjustments).map(|set| set.semid).collect();
+    if !semids.is_empty() {
+        ends_with_the_dump(inode)?;
+    }
+    semids.sort_unstable();
+    semids.dedup();
+    let read = |semid: &i32| SavedSet::read(inode, *semid).with_context(|| format!("set {semid}"));
+    let sets = namespace.run_here(|| semids.iter().map(read).collect::<Result<Vec<_>>>());
+    let sets = sets.context("its IPC namespace cannot be entered")??;
+    Ok(Some((inner_pid, Image::new(sets, lists)?)))
+}
+
+/// Whether an IPC namespace is dumped, and has no process that is not.
+fn ends_with_the_dump(inode: u64) -> Result<()> {
+    ensure!(
+        IpcNamespace::own()?.inode() != inode,
+        "it has undo operations in the IPC namespace that CRIU itself is in, which is not dumped"
+    );
+    ensure!(
+        !criu::is_external(&format!("ipc[{inode}]")),
+        "it has undo operations in an IPC namespace that is external to the dump"
+    );
+    let is_in_it = |pid: &i32| IpcNamespace::of(*pid).is_ok_and(|other| other.inode() == inode);
+    let is_held = |pid: i32| Status::of(pid).is_some_and(|status| status.is_held());
+    let others = processes::all().into_iter().filter(is_in_it).find(|pid| !is_held(*pid));
+    match others {
+        None => Ok(()),
+        Some(other) => bail!(
+            "it has undo operations in an IPC namespace in which process {other} ({}) is, too, which is not dumped: the namespace \
+             outlives the dump",
+            name(other)
+        ),
+    }
+}

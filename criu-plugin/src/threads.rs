@@ -1,0 +1,128 @@
+//! The threads of a process, and which of them share an undo list.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail};
+use semundo::image::Image;
+use semundo::{Task, UndoList, processes};
+
+use crate::status::Status;
+
+/// The undo lists of a process as they are saved.
+///
+/// Threads that CRIU makes share one list. So one is *common*: that of most threads, or of the first one. All other threads have lists of
+/// their own, each alone; they are told also where they are empty.
+pub(crate) fn to_save(lists: &[UndoList], threads: &[Task], ipc_namespace: u64) -> Result<Vec<UndoList>> {
+    let has_list = |thread: &&Task| lists.iter().any(|list| list.tasks.contains(thread));
+    let without = threads.iter().filter(|thread| !has_list(thread));
+    let empty = |thread: &Task| UndoList { tasks: vec![thread.clone()], ipc_namespace, adjustments: Vec::new() };
+    let mut all: Vec<_> = lists.iter().cloned().chain(without.map(empty)).collect();
+    all.sort_unstable_by(|one, other| one.tasks.cmp(&other.tasks));
+    if let [one] = &*all
+        && one.adjustments.is_empty()
+    {
+        return Ok(Vec::new());
+    }
+    let common = common(&all);
+    match all.iter().enumerate().find(|(number, list)| *number != common && list.tasks.len() > 1) {
+        None => Ok(all),
+        Some((_, list)) => bail!(
+            "threads {} share an undo list that others of their process do not have, which CRIU cannot make again",
+            list.tasks.iter().map(|task| task.tid.to_string()).collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
+
+/// The place of the common list.
+fn common(lists: &[UndoList]) -> usize {
+    let mut common = 0;
+    for (number, list) in lists.iter().enumerate() {
+        if list.tasks.len() > lists[common].tasks.len() {
+            common = number;
+        }
+    }
+    common
+}
+
+/// The saved lists of a process, the common one and those of single threads.
+pub(crate) fn saved(image: &Image) -> Result<(&UndoList, Vec<&UndoList>)> {
+    let common = common(image.lists());
+    let first = image.lists().get(common).context("it has no list")?;
+    let others: Vec<_> =
+        image.lists().iter().enumerate().filter(|(number, _)| *number != common).map(|(_, list)| list).collect();
+    match others.iter().find(|list| list.tasks.len() != 1) {
+        None => Ok((first, others)),
+        Some(list) => bail!("the list of thread {} has others beside the common one", list.tasks[0].tid),
+    }
+}
+
+/// The threads of a process, as it calls them itself, ascending.
+pub(crate) fn inner(pid: i32) -> Result<Vec<Task>> {
+    let mut threads = Vec::new();
+    for tid in processes::threads(pid) {
+        threads.push(inner_task(pid, tid)?);
+    }
+    threads.sort_unstable();
+    Ok(threads)
+}
+
+/// A thread, as its process calls it.
+pub(crate) fn inner_task(pid: i32, tid: i32) -> Result<Task> {
+    let status = Status::of(tid).with_context(|| format!("thread {tid} of process {pid} is gone"))?;
+    let comm = processes::comm(tid).unwrap_or_default();
+    Ok(Task { pid: status.inner_pid, tid: status.inner_tid, comm })
+}
+
+/// The threads of a process by the numbers that they have in it.
+pub(crate) fn by_inner(pid: i32) -> BTreeMap<i32, i32> {
+    let threads = processes::threads(pid).into_iter();
+    threads.filter_map(|tid| Some((Status::of(tid)?.inner_tid, tid))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use semundo::Adjustments;
+
+    fn tasks(tids: &[i32]) -> Vec<Task> {
+        tids.iter().map(|tid| Task { pid: 5, tid: *tid, comm: "a".to_owned() }).collect()
+    }
+
+    fn list(tids: &[i32], semadj: &[i16]) -> UndoList {
+        let adjustments =
+            if semadj.is_empty() { vec![] } else { vec![Adjustments { semid: 3, semadj: semadj.to_vec() }] };
+        UndoList { tasks: tasks(tids), ipc_namespace: 1, adjustments }
+    }
+
+    #[test]
+    fn one_list_of_all_threads_is_saved_if_it_has_something() {
+        let threads = tasks(&[5, 6, 7]);
+        assert_eq!(to_save(&[list(&[5, 6, 7], &[])], &threads, 1).unwrap(), []);
+        assert_eq!(to_save(&[], &tasks(&[5]), 1).unwrap(), []);
+        let one = list(&[5, 6, 7], &[1]);
+        assert_eq!(to_save(std::slice::from_ref(&one), &threads, 1).unwrap(), [one]);
+    }
+
+    #[test]
+    fn threads_with_a_list_of_their_own_are_told_also_where_it_is_empty() {
+        let lists = [list(&[5, 6], &[]), list(&[8], &[2])];
+        let saved = to_save(&lists, &tasks(&[5, 6, 7, 8]), 1).unwrap();
+        assert_eq!(saved, [list(&[5, 6], &[]), list(&[7], &[]), list(&[8], &[2])]);
+        assert_eq!(common(&saved), 0);
+    }
+
+    #[test]
+    fn the_common_list_is_that_of_most_threads() {
+        let saved = to_save(&[list(&[5], &[1]), list(&[6, 7], &[2])], &tasks(&[5, 6, 7]), 1).unwrap();
+        assert_eq!(common(&saved), 1);
+        let saved = to_save(&[list(&[5], &[1]), list(&[6], &[2])], &tasks(&[5, 6]), 1).unwrap();
+        assert_eq!(common(&saved), 0);
+    }
+
+    #[test]
+    fn two_lists_of_several_threads_cannot_be_made_again() {
+        let lists = [list(&[5, 6], &[1]), list(&[7, 8], &[])];
+        let error = to_save(&lists, &tasks(&[5, 6, 7, 8]), 1).unwrap_err().to_string();
+        assert!(error.contains("threads 7, 8 share"), "{error}");
+    }
+}
