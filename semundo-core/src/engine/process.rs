@@ -1,7 +1,6 @@
 //! Processes: what they inherit, what they share, and what their end does (`ipc/sem.c: copy_semundo, exit_sem`).
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt;
 use core::mem;
 use core::sync::atomic::Ordering;
@@ -71,14 +70,9 @@ where
     /// As [`fork`](Self::fork).
     pub fn clone_sysvsem(&self, pid: i32) -> Result<Self, Errno> {
         let undo = self.undo_list();
+        let state = self.space.enter(pid, self.credentials(), Some(Arc::clone(&undo)))?;
         undo.share(pid);
-        match self.space.enter(pid, self.credentials(), Some(Arc::clone(&undo))) {
-            Ok(state) => Ok(Self { space: Arc::clone(&self.space), state }),
-            Err(errno) => {
-                undo.leave(pid);
-                Err(errno)
-            }
-        }
+        Ok(Self { space: Arc::clone(&self.space), state })
     }
 
     /// Leaves the undo list, as exit does, and begins a new one (`unshare(2)` with `CLONE_SYSVSEM`).
@@ -137,11 +131,7 @@ where
         drop(section);
         drop(self.state.undo.replace(None));
         let Some(undo) = undo.filter(|undo| undo.leave(self.state.pid)) else { return };
-        // The one that was used last comes first, as it does in the kernel.
-        let mut entries = Vec::new();
-        undo.entries.pass(|entry| entries.push(Arc::clone(entry)));
-        entries.sort_by_key(|entry| core::cmp::Reverse(entry.used.load(Ordering::Relaxed)));
-        entries.iter().for_each(|entry| self.undo(entry));
+        undo.in_exit_order::<F>().iter().for_each(|entry| self.undo(entry));
     }
 
     /// Gives back what one entry says.

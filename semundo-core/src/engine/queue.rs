@@ -252,8 +252,8 @@ impl<P: Parking, L> Locked<'_, P, L> {
         }
         let shared = self.shared().expect("the set is locked for many operations");
         if shared.complex == 0 {
-            // One queue for all that alter, so that they stay in order (`merge_queues`).
-            for sem in &set.sems {
+            // One queue for all that alter, so that they stay in order; each semaphore's goes in front (`merge_queues`).
+            for sem in set.sems.iter().rev() {
                 shared.alter.append(&mut sem.queues.lock().alter);
             }
         }

@@ -1,6 +1,7 @@
 //! `semop(2)` and `semtimedop(2)` (`ipc/sem.c: __do_semtimedop, find_alloc_undo`).
 
 use alloc::sync::Arc;
+use core::borrow::Borrow;
 use core::fmt;
 
 use rcu_core::Flavor;
@@ -117,9 +118,10 @@ where
                 return self.attempt(semid, ops, &shape, None, &section);
             }
             if let Some(list) = self.state.undo.dereference(&section) {
-                if let Some(entry) = list.entries.find(semid, &section) {
-                    list.note_use(&entry);
-                    return self.attempt(semid, ops, &shape, Some(&entry), &section);
+                if let Some(found) = list.entries.find(semid, &section) {
+                    let entry: &Arc<SemUndo> = found.borrow();
+                    list.note_use(entry);
+                    return self.attempt(semid, ops, &shape, Some(entry), &section);
                 }
             }
             drop(section);
@@ -140,9 +142,10 @@ where
             return set.change_idle(op, None, self.state.pid);
         }
         let Some(list) = self.state.undo.dereference(section) else { return false };
-        let Some(entry) = list.entries.find(semid, section) else { return false };
-        list.note_use(&entry);
-        set.change_idle(op, Some(&entry), self.state.pid)
+        let Some(found) = list.entries.find(semid, section) else { return false };
+        let entry: &Arc<SemUndo> = found.borrow();
+        list.note_use(entry);
+        set.change_idle(op, Some(entry), self.state.pid)
     }
 
     /// Makes the undo entry for a set (`find_alloc_undo`).

@@ -2,8 +2,8 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::borrow::Borrow;
 use core::fmt;
-use core::ops::Deref;
 use core::sync::atomic::{AtomicBool, AtomicI16, AtomicU64, AtomicUsize, Ordering};
 
 use rcu_core::{Flavor, Links, List, linked};
@@ -86,8 +86,8 @@ impl fmt::Debug for SemUndo {
 /// A list has at most one entry that is not removed for an identifier, nor for the lowest 15 bits of one. Nobody needs to sweep a list that
 /// is dropped.
 pub trait UndoStorage<F: Flavor>: Send + Sync + Sized + 'static {
-    /// An entry that was found.
-    type Found<'g>: Deref<Target = Arc<SemUndo>>
+    /// An entry that was found: borrowed, or a share of its own where a lock kept it from going.
+    type Found<'g>: Borrow<Arc<SemUndo>>
     where
         Self: 'g,
         F: 'g;

@@ -1,13 +1,16 @@
 //! An undo list and those who share it (`ipc/sem.c: struct sem_undo_list`).
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use lock_api::Mutex;
+use rcu_core::Flavor;
 
 use super::parking::Parking;
-use super::storage::SemUndo;
+use super::storage::{SemUndo, UndoStorage};
 
 /// An undo list: its entries, and the processes that share it (`CLONE_SYSVSEM`).
 pub(super) struct Undo<P: Parking, L> {
@@ -56,7 +59,19 @@ impl<P: Parking, L> Undo<P, L> {
         }
     }
 
-    /// Notes that an entry was looked up: the kernel moves it to the head of the list, which is where exit begins (`lookup_undo`).
+    /// The entries, the one that was used last in front: the kernel moves what it looks up to the head of its list, where exit begins
+    /// (`lookup_undo`, `exit_sem`).
+    pub(super) fn in_exit_order<F: Flavor>(&self) -> Vec<Arc<SemUndo>>
+    where
+        L: UndoStorage<F>,
+    {
+        let mut entries = Vec::new();
+        self.entries.pass(|entry| entries.push(Arc::clone(entry)));
+        entries.sort_by_key(|entry| Reverse(entry.used.load(Ordering::Relaxed)));
+        entries
+    }
+
+    /// Notes that an entry was looked up.
     #[inline]
     pub(super) fn note_use(&self, entry: &SemUndo) {
         let turns = self.turns.load(Ordering::Relaxed);
@@ -64,5 +79,25 @@ impl<P: Parking, L> Undo<P, L> {
             entry.used.store(turns + 1, Ordering::Relaxed);
             self.turns.store(turns + 1, Ordering::Relaxed);
         }
+    }
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use rcu_core::flavor::epoch::Epoch;
+
+    use super::*;
+    use crate::engine::{RcuUndoList, ThreadParking};
+
+    #[test]
+    fn exit_begins_with_what_was_used_last() {
+        let undo = Undo::<ThreadParking, _>::new(RcuUndoList::new(&Epoch), 1);
+        let entries = [3, 1, 2].map(|semid| Arc::new(SemUndo::new(semid, 1)));
+        entries.iter().for_each(|entry| undo.entries.insert(Arc::clone(entry)));
+        let order = || undo.in_exit_order::<Epoch>().iter().map(|entry| entry.semid()).collect::<Vec<_>>();
+        [0, 1, 2, 2, 0, 0, 0].into_iter().for_each(|used| undo.note_use(&entries[used]));
+        assert_eq!(order(), [3, 2, 1]);
+        [1, 0].into_iter().for_each(|used| undo.note_use(&entries[used]));
+        assert_eq!(order(), [3, 1, 2]);
     }
 }
