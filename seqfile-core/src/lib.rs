@@ -5,12 +5,22 @@
 //!   `stop` as the section's drop.
 //! * [`SeqBuf`] is the bounded buffer that `show` prints into. It remembers overflow and formats
 //!   numbers without `core::fmt`.
-//! * [`SeqFile`] (feature `alloc`) drives the operations in user space with the observable
-//!   behaviour of `fs/seq_file.c`.
+//! * [`SeqFile`] drives the operations in user space with the observable behaviour of `fs/seq_file.c`: in the caller's
+//!   memory, or (feature `alloc`) in its own.
 //! * [`Thunk`] lets the kernel's own `seq_file` drive the very same operations.
-//! * [`SliceOps`] is a complete sequence over a slice: the shortest useful one, and an example.
+//! * [`lines`] takes what was read apart.
 //!
-//! The crate is `no_std` and has no dependency. With the default feature `std`, [`SeqFile`] is
+//! The common shapes are ready-made. Each is exact: a record that is there from the first read to the end of file comes out
+//! exactly once, whatever comes and goes meanwhile.
+//!
+//! | records | sequence | resumed by | an open file keeps |
+//! |---|---|---|---|
+//! | one | [`SingleOps`] (`single_open`) | | the private state |
+//! | a slice, which may grow and change in place | [`SliceOps`] | index | the slice |
+//! | an ordered map, locked or not | [`MapOps`] | the last key | one key |
+//! | any collection: a hash map, an RCU list (feature `rcu`) | [`IndexOps`] | a sorted index | all keys, and the text of an eighth |
+//!
+//! The crate is `no_std` and has no dependency unless a feature brings one. With the default feature `std`, [`SeqFile`] is
 //! `std::io::{Read, BufRead, Seek}`.
 //!
 //! ```
@@ -42,7 +52,7 @@
 //! # Ok::<(), seqfile_core::Errno>(())
 //! ```
 #![no_std]
-// `SeqFile` is spoken of where it is left out, too.
+// What features bring is spoken of where it is left out, too.
 #![cfg_attr(not(feature = "alloc"), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(feature = "alloc")]
@@ -53,23 +63,38 @@ extern crate std;
 mod buf;
 mod buffer;
 mod dec;
+mod enter;
 mod error;
 mod file;
 mod fill;
 mod format;
+#[cfg(feature = "alloc")]
+mod index;
 #[cfg(feature = "std")]
 mod io;
+pub mod lines;
+mod map;
 mod ops;
+#[cfg(feature = "rcu")]
+mod rcu;
+mod record;
 mod seek;
+mod single;
 mod slice;
 mod thunk;
 
 pub use buf::SeqBuf;
 pub use buffer::{Buffer, Heap};
 pub use dec::Integer;
+pub use enter::{Enter, Unlocked};
 pub use error::Errno;
 pub use file::{SeqFile, TooLarge};
+#[cfg(feature = "alloc")]
+pub use index::{IndexOps, IndexSection, Pass};
+pub use map::{MapOps, MapSection, OrderedMap};
 pub use ops::{Section, SeqOperations, Show};
+pub use record::{Private, ShowEntry, ShowRecord};
 pub use seek::SeekFrom;
+pub use single::{SingleOps, SingleSection};
 pub use slice::{SliceOps, SliceSection};
 pub use thunk::Thunk;

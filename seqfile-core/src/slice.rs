@@ -2,11 +2,13 @@
 
 use core::ops::Deref;
 
+use crate::record::{Private, ShowRecord};
 use crate::{Errno, Section, SeqBuf, SeqOperations, Show};
 
 /// [`SeqOperations`] over a slice and a function that prints one item.
 ///
-/// The slice is anything that dereferences to one: `&[T]`, `Vec<T>`, `Box<[T]>`, `Arc<[T]>`.
+/// The slice is anything that dereferences to one: `&[T]`, `Vec<T>`, `Box<[T]>`, `Arc<[T]>`. Between two reads it may be
+/// changed ([`items_mut`](Self::items_mut)): an item that keeps its index comes out exactly once.
 ///
 /// ```
 /// # #[cfg(feature = "alloc")] {
@@ -38,6 +40,39 @@ where
     }
 }
 
+impl<T, S, P, F> SliceOps<S, Private<P, F>>
+where
+    S: Deref<Target = [T]>,
+    F: FnMut(&mut P, &T, &mut SeqBuf<'_>) -> Result<Show, Errno>,
+{
+    /// A sequence of `items`, each printed by `show` with a state that is private to this sequence.
+    pub const fn with_private(items: S, private: P, show: F) -> Self {
+        Self { items, show: Private::new(private, show) }
+    }
+}
+
+impl<S, F> SliceOps<S, F> {
+    /// The items.
+    pub const fn items(&self) -> &S {
+        &self.items
+    }
+
+    /// The items, to be changed between reads.
+    pub const fn items_mut(&mut self) -> &mut S {
+        &mut self.items
+    }
+
+    /// What prints.
+    pub const fn show(&self) -> &F {
+        &self.show
+    }
+
+    /// What prints, to be changed between reads.
+    pub const fn show_mut(&mut self) -> &mut F {
+        &mut self.show
+    }
+}
+
 /// The section of [`SliceOps`].
 #[derive(Debug)]
 pub struct SliceSection<'a, S, F> {
@@ -49,7 +84,7 @@ pub struct SliceSection<'a, S, F> {
 impl<T, S, F> SeqOperations for SliceOps<S, F>
 where
     S: Deref<Target = [T]>,
-    F: FnMut(&T, &mut SeqBuf<'_>) -> Result<Show, Errno>,
+    F: ShowRecord<T>,
 {
     type Section<'a>
         = SliceSection<'a, S, F>
@@ -64,7 +99,7 @@ where
 impl<T, S, F> Section for SliceSection<'_, S, F>
 where
     S: Deref<Target = [T]>,
-    F: FnMut(&T, &mut SeqBuf<'_>) -> Result<Show, Errno>,
+    F: ShowRecord<T>,
 {
     fn pos(&self) -> u64 {
         self.pos
@@ -76,7 +111,7 @@ where
 
     fn show(&mut self, out: &mut SeqBuf<'_>) -> Result<Show, Errno> {
         match self.items.get(self.pos as usize) {
-            Some(item) => (self.show)(item, out),
+            Some(item) => self.show.show(item, out),
             None => Ok(Show::Skip),
         }
     }

@@ -1,4 +1,5 @@
 //! The steps that prove rcu-core: models, litmus tests and torture; each with one that breaks rcu-core and demands that it is seen.
+//! The models of seqfile-core's readers run with those of rcu-core.
 //!
 //! Broken, by a `--cfg`, it executes no barrier or does not wait. A broken build that fails in another way than its tests are there to
 //! see fails the step too.
@@ -65,7 +66,10 @@ const SEE_NO_WAITING: &[&str] = &["a_replaced_pointer_outlives_its_readers", "no
 
 /// Runs the models.
 pub fn loom(log: &mut Log) -> Result<Ran> {
-    pass(log, &mut loom_models())
+    if let failed @ Ran::Done(false) = pass(log, &mut loom_models())? {
+        return Ok(failed);
+    }
+    pass(log, &mut models_of("seqfile-core", "std"))
 }
 
 /// Runs the models of readers over a broken rcu-core.
@@ -84,8 +88,12 @@ pub fn loom_self_check(log: &mut Log) -> Result<Ran> {
 }
 
 fn loom_models() -> Command {
+    models_of("rcu-core", "membarrier,qsbr")
+}
+
+fn models_of(package: &str, features: &str) -> Command {
     let mut cargo = command::cargo();
-    cargo.args(["test", "--release", "-p", "rcu-core", "--features", "membarrier,qsbr", "--test", "loom"]);
+    cargo.args(["test", "--release", "-p", package, "--features", features, "--test", "loom"]);
     cargo.env("RUSTFLAGS", "--cfg loom");
     in_target(cargo)
 }
