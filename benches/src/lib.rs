@@ -1,5 +1,5 @@
 //! The benchmarks of the workspace: engines over the same inputs, measured by `src/bin/rcu.rs` and by Criterion.
-//! Reading undo lists is measured by `src/bin/source.rs`.
+//! Reading undo lists is measured by `src/bin/source.rs`, printing and reading a table, [`table`], by `src/bin/seqfile.rs`.
 //!
 //! Engines are data: [`engines::all`] is the table, and every case runs over it. The same inputs also run as tests, so that
 //! an engine that does not do the work is seen. How each case is measured stands in [`cases`].
@@ -10,3 +10,4 @@ pub mod engine;
 pub mod engines;
 pub mod harness;
 pub mod node;
+pub mod table;

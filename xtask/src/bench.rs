@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: runs benchmark groups and writes their report.
 
 mod rcu;
+mod seqfile;
 mod source;
 
 use std::fs;
@@ -22,7 +23,7 @@ use crate::vm::Boot;
 /// What `bench` takes.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Groups: kernel-read, rcu, source.
+Groups: kernel-read, rcu, seqfile, source.
 Bars that are not met are shown, and do not make it fail.")]
 pub struct Args {
     /// The groups to run [default: all]
@@ -48,6 +49,7 @@ const GROUPS: &[Group] = &[
         },
     },
     Group { name: "rcu", measure: rcu::measure, bars: rcu::bars },
+    Group { name: "seqfile", measure: seqfile::measure, bars: seqfile::bars },
     Group { name: "source", measure: source::measure, bars: source::bars },
 ];
 
