@@ -111,7 +111,9 @@ mod tests {
         }
         let mut table = sets.open().unwrap();
         let (bytes, reads) = read_all(&mut table, &mut [0; 4096]).unwrap();
-        assert_eq!((bytes, reads), (header.len() + kernel.len(), bytes.div_ceil(4096 - 96).max(reads.min(9))));
+        assert_eq!(bytes, header.len() + kernel.len());
+        // A read is at most the kernel's buffer, and the last one finds the end.
+        assert!(reads > bytes / 4096 + 1, "{reads} reads");
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub fn bars(all: &[Measurement]) -> Vec<Bar> {
     let mut bars = Vec::new();
     // The kernel's own time: without that of its system calls.
     for (peer, bound) in [("naive", 0.35), ("hand-loop", 1.25), ("kernel-without-calls", 0.5)] {
-        let bar = |case| bench_report::ratio(all, (case, OURS, 1), (case, peer, 1), Sense::AtMost, bound);
+        let bar = |case: &&str| bench_report::ratio(all, (case, OURS, 1), (case, peer, 1), Sense::AtMost, bound);
         bars.extend(TABLES.iter().map(bar));
     }
     let median = |case, engine| bench_report::find(all, (case, engine, 1)).map(|m| m.median);
