@@ -30,11 +30,11 @@ pub fn build() -> Result<Programs> {
     Ok(Programs { vmtest: release.join("vmtest"), semundo: release.join("semundo") })
 }
 
-/// Builds the test programs of the package `semundo`. They run the command by the path of [`Programs::semundo`].
-pub fn build_tests() -> Result<Vec<PathBuf>> {
+/// Builds test programs that cargo's arguments choose. Those of `semundo` run the command by the path of [`Programs::semundo`].
+pub fn build_tests(chosen: &[&str]) -> Result<Vec<PathBuf>> {
     let mut cargo = cargo("test")?;
-    cargo.args(["--package", "semundo", "--no-run", "--message-format", "json"]);
-    let step = Step::new("build the tests of the command for the guest");
+    cargo.args(chosen).args(["--no-run", "--message-format", "json"]);
+    let step = Step::new(&format!("build tests for the guest ({})", chosen.join(" ")));
     let messages = command::output(&mut cargo)?;
     drop(step);
     test_programs(&messages)

@@ -10,6 +10,7 @@ mod bpf;
 mod cache;
 mod chroot;
 mod command;
+mod criu;
 mod demo;
 mod fuzz;
 mod guest;

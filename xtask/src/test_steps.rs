@@ -15,6 +15,7 @@ use crate::bpf;
 use crate::cache;
 use crate::chroot::{Bind, Chroot};
 use crate::command;
+use crate::criu;
 use crate::fuzz;
 use crate::guest;
 use crate::kernel::{self, Layout};
@@ -97,6 +98,8 @@ pub const STEPS: &[TestStep] = &[
 
 /// Those that are run when they are asked for: they make chroots or kernels of their own.
 pub const THOROUGH_STEPS: &[TestStep] = &[
+    TestStep { name: "criu", work: |log| criu::on_host(log, SUITE) },
+    TestStep { name: "criu-forky", work: |log| criu::on_host(log, Suite::Forky) },
     TestStep { name: "vm-command-bookworm", work: |log| command_in_vm(log, Suite::Bookworm) },
     TestStep { name: "vm-command-forky", work: |log| command_in_vm(log, Suite::Forky) },
     TestStep { name: "vm-in-tree", work: in_tree_suite },
@@ -270,7 +273,7 @@ fn command_in_vm(log: &mut Log, suite: Suite) -> Result<Ran> {
     let command = guest::build()?.semundo.display().to_string();
     let mut boot = Boot::command(suite, &["sh", "-c", script, "sh", &command]);
     boot.load = false;
-    boot.tests = guest::build_tests()?;
+    boot.tests = guest::build_tests(&["--package", "semundo"])?;
     boot.timeout = Some(Duration::from_secs(1800));
     let outputs = Outputs { stdout: log.sink()?, stderr: log.sink()? };
     Ok(Ran::Done(boot.run(outputs)? == 0))

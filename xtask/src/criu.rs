@@ -1,0 +1,109 @@
+//! Checkpoints by CRIU: root file systems that hold a suite's CRIU, the plugin and its tests, and the steps that run them.
+//!
+//! CRIU runs on this very machine, in mount, pid and IPC namespaces of its own.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::apt;
+use crate::cache::{self, RunDir};
+use crate::chroot;
+use crate::command;
+use crate::guest;
+use crate::suite::Suite;
+use crate::test_steps::{Log, Ran};
+
+const ENTER: &str = include_str!("criu/enter.sh");
+
+/// What the root file systems hold: CRIU, and engines that stand on it where the suite has them with checkpoints.
+fn packages(suite: Suite) -> &'static [&'static str] {
+    match suite {
+        Suite::Trixie | Suite::Forky => &["base-files", "criu", "libcriu2", "runc", "crun"],
+        Suite::Bookworm => &["base-files", "criu"],
+    }
+}
+
+/// What runs in a root file system.
+const TESTS: &[&str] = &["/criu-tests", "--ignored"];
+
+/// Runs the tests with a suite's CRIU on this machine's kernel.
+pub fn on_host(log: &mut Log, suite: Suite) -> Result<Ran> {
+    if !apt::is_root() {
+        return Ok(Ran::NotRun("CRIU takes root".to_owned()));
+    }
+    let run = RunDir::new()?;
+    let root = prepare(suite, &run)?;
+    let (works, said) = log.run_and_read("| ", &mut enter(&root, &["criu", "check"]))?;
+    if !works {
+        return Ok(Ran::NotRun(format!("CRIU does not work on this machine: {}", said.trim())));
+    }
+    Ok(Ran::Done(log.run(&mut enter(&root, TESTS))?))
+}
+
+/// A root file system for one run, with all that is tested and that tests.
+pub fn prepare(suite: Suite, run: &RunDir) -> Result<PathBuf> {
+    apt::ensure(apt::FOR_VMS)?;
+    let root = run.file("root");
+    {
+        let _lock = cache::lock(suite)?;
+        let made = debian(suite)?;
+        command::output(Command::new("cp").arg("-a").args([&made, &root]))?;
+    }
+    for dir in ["dev", "mnt", "old", "plugins", "proc", "root", "run", "sys", "tmp"] {
+        cache::make_dir(&root.join(dir))?;
+    }
+    let copy = |from: &Path, to: &str| {
+        let to = root.join(to);
+        fs::copy(from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))
+    };
+    copy(Path::new("/bin/busybox"), "usr/bin/busybox")?;
+    copy(&plugin()?, "plugins/semundo_plugin.so")?;
+    copy(&guest::build()?.semundo, "usr/bin/semundo")?;
+    copy(&tests()?, "criu-tests")?;
+    Ok(root)
+}
+
+/// The suite's packages, extracted; made where the cache does not hold them. The caller holds the suite's lock.
+fn debian(suite: Suite) -> Result<PathBuf> {
+    let root = cache::of(suite)?.join("criu");
+    let recipe = packages(suite).join(" ");
+    if fs::read_to_string(root.join("recipe")).ok().as_deref() != Some(recipe.as_str()) {
+        let what = format!("make the {} root file system with CRIU (some 15 seconds)", suite.facts().name);
+        chroot::extract(&what, suite, packages(suite), None, &root)?;
+        // Where base-files does not make these links, a maintainer script would have.
+        for dir in ["bin", "sbin", "lib", "lib64"] {
+            let link = root.join(dir);
+            if !link.exists() {
+                symlink(format!("usr/{dir}"), &link).with_context(|| format!("cannot make {}", link.display()))?;
+            }
+        }
+        fs::write(root.join("recipe"), recipe).context("cannot write the recipe")?;
+    }
+    Ok(root)
+}
+
+/// Builds the plugin as it is installed.
+fn plugin() -> Result<PathBuf> {
+    let mut build = command::cargo();
+    build.args(["build", "--release", "--package", "criu-plugin"]);
+    command::run("build the CRIU plugin", &mut build, &cache::top()?.join("criu-plugin.log"))?;
+    Ok(cache::root().join("target/release/libsemundo_plugin.so"))
+}
+
+/// Builds the tests.
+fn tests() -> Result<PathBuf> {
+    let mut programs = guest::build_tests(&["--package", "criu-plugin", "--test", "criu"])?;
+    programs.pop().context("cargo built no tests of the CRIU plugin")
+}
+
+/// What runs a command in a root file system, and leaves nothing mounted or running.
+fn enter(root: &Path, inside: &[&str]) -> Command {
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--mount", "--pid", "--ipc", "--fork", "--kill-child"]);
+    unshare.args(["sh", "-c", ENTER, "sh"]).arg(root).args(inside);
+    unshare
+}
