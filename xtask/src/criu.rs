@@ -14,6 +14,7 @@ use crate::cache::{self, RunDir};
 use crate::chroot;
 use crate::command;
 use crate::guest;
+use crate::progress::say;
 use crate::suite::Suite;
 use crate::test_steps::{Log, Ran};
 
@@ -41,7 +42,11 @@ pub fn on_host(log: &mut Log, suite: Suite) -> Result<Ran> {
     if !works {
         return Ok(Ran::NotRun(format!("CRIU does not work on this machine: {}", said.trim())));
     }
-    Ok(Ran::Done(log.run(&mut enter(&root, TESTS))?))
+    let (succeeded, said) = log.run_and_read("", &mut enter(&root, TESTS))?;
+    for line in said.lines().filter(|line| line.starts_with("NOT TESTED")) {
+        say(&format!("{line} ({} on the host)", suite.facts().name));
+    }
+    Ok(Ran::Done(succeeded))
 }
 
 /// A root file system for one run, with all that is tested and that tests.

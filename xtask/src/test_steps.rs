@@ -92,13 +92,13 @@ pub const STEPS: &[TestStep] = &[
     TestStep { name: "minimum-rust", work: minimum_rust },
     TestStep { name: "module", work: |log| module(log, Layout::Right) },
     TestStep { name: "module-wrong-layout", work: |log| module(log, Layout::Wrong) },
+    TestStep { name: "criu", work: |log| criu::on_host(log, SUITE) },
     TestStep { name: "vm-suite", work: vm_suite },
     TestStep { name: "vm-command", work: |log| command_in_vm(log, SUITE) },
 ];
 
 /// Those that are run when they are asked for: they make chroots or kernels of their own.
 pub const THOROUGH_STEPS: &[TestStep] = &[
-    TestStep { name: "criu", work: |log| criu::on_host(log, SUITE) },
     TestStep { name: "criu-forky", work: |log| criu::on_host(log, Suite::Forky) },
     TestStep { name: "vm-command-bookworm", work: |log| command_in_vm(log, Suite::Bookworm) },
     TestStep { name: "vm-command-forky", work: |log| command_in_vm(log, Suite::Forky) },
