@@ -7,7 +7,7 @@
 //!   numbers without `core::fmt`.
 //! * [`SeqFile`] drives the operations in user space with the observable behaviour of `fs/seq_file.c`: in the caller's
 //!   memory, or (feature `alloc`) in its own.
-//! * [`Thunk`] lets the kernel's own `seq_file` drive the very same operations.
+//! * [`Thunk`] and [`thunks!`] let the kernel's own `seq_file` drive the very same operations.
 //! * [`lines`] takes what was read apart.
 //!
 //! The common shapes are ready-made. Each is exact: a record that is there from the first read to the end of file comes out
@@ -82,6 +82,7 @@ mod seek;
 mod single;
 mod slice;
 mod thunk;
+mod thunks;
 
 pub use buf::SeqBuf;
 pub use buffer::{Buffer, Heap};

@@ -8,23 +8,9 @@ use crate::{Errno, Section, SeqBuf, SeqOperations, Show, ops};
 
 /// Operations, and the section that the kernel is in.
 ///
-/// A shim allocates one for each open file, points `seq_file.private` at it and wraps the four
-/// functions. `seq_file.lock` makes their calls one at a time, and each `start` is followed by a
-/// `stop`, before anything else starts:
-///
-/// ```c
-/// static void *shim_start(struct seq_file *m, loff_t *pos)
-/// {
-///         long r = thunk_start(m->private, pos);
-///
-///         return r < 0 ? ERR_PTR(r) : r ? m->private : NULL;
-/// }
-///
-/// static int shim_show(struct seq_file *m, void *v)
-/// {
-///         return thunk_show(m->private, m->buf, m->size, &m->count);
-/// }
-/// ```
+/// One is allocated for each open file, `seq_file.private` points at it, and the C side wraps the four functions: all that is
+/// made by [`thunks!`](crate::thunks), which also shows the C side. `seq_file.lock` makes their calls one at a time, and each
+/// `start` is followed by a `stop`, before anything else starts.
 ///
 /// Positions cross as `loff_t`; [`SeqOperations`] keeps them within `i64::MAX`.
 ///
