@@ -99,7 +99,8 @@ pub fn compare<O: SeqOperations>(path: &str, len: usize, calls: usize, mut ours:
     assert!(data > calls * 10 && errors > calls / 50, "the calls were too tame");
 }
 
-fn answer<T: TryInto<i64>>(result: Result<T, Errno>) -> Answer {
+/// An answer as a system call gives it.
+pub fn answer<T: TryInto<i64>>(result: Result<T, Errno>) -> Answer {
     match result {
         Ok(n) => n.try_into().ok().unwrap(),
         Err(errno) => errno.negated().into(),

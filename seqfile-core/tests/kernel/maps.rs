@@ -13,7 +13,7 @@ use std::{
 
 use seqfile_core::{SeqBuf, SeqFile, Show, SliceOps};
 
-use crate::{calls, stage};
+use crate::{calls, dd, edges, stage};
 
 /// The longest path that may be opened, `PATH_MAX` with its NUL.
 const PATH_LEN: usize = 4095;
@@ -85,7 +85,10 @@ fn maps_of_a_process() {
         out.put_str(row);
         Ok(Show::Record)
     };
-    calls::compare(&maps, whole.len(), 8_000, || SeqFile::new(SliceOps::new(&rows[..], show)));
+    let ours = || SeqFile::new(SliceOps::new(&rows[..], show));
+    calls::compare(&maps, whole.len(), 8_000, ours);
+    edges::compare(&maps, whole.as_bytes(), ours);
+    dd::compare(&maps, whole.as_bytes(), ours);
     assert_eq!(fs::read_to_string(&maps).unwrap(), whole);
 
     let _ = model.stdin.take().unwrap().write_all(b"\n");

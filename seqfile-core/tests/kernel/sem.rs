@@ -1,11 +1,11 @@
 //! `/proc/sysvipc/sem` with 200 semaphore sets, and the same table printed by `SeqBuf` from what
 //! `semctl` says.
 
-use std::{fmt::Write as _, fs, io, mem};
+use std::{fs, io, mem};
 
 use seqfile_core::{SeqBuf, SeqFile, Show, SliceOps};
 
-use crate::{calls, stage};
+use crate::{calls, dd, edges, stage};
 
 const PATH: &str = "/proc/sysvipc/sem";
 const SETS: i32 = 200;
@@ -33,7 +33,8 @@ fn show(row: &Row, out: &mut SeqBuf<'_>) -> Result<Show, seqfile_core::Errno> {
             let perm = &ds.sem_perm;
             out.put_dec_padded(perm.__key, 10);
             out.put_dec_padded(*semid, 11);
-            let _ = write!(out, "  {:4o}", perm.mode);
+            out.put_str("  ");
+            out.put_oct_padded(perm.mode, 4);
             out.put_dec_padded(ds.sem_nsems, 11);
             for id in [perm.uid, perm.gid, perm.cuid, perm.cgid] {
                 out.put_dec_padded(id, 6);
@@ -73,7 +74,7 @@ fn stat(semid: i32) -> Row {
 #[test]
 fn sysvipc_sem() {
     if !stage::plays("sem") {
-        return stage::in_new_ipc_namespace("sem::sysvipc_sem", "sem");
+        return stage::in_new_namespace(libc::CLONE_NEWIPC, "sem::sysvipc_sem", "sem");
     }
     // Every fourth set goes again: the positions behind the rows have gaps.
     let mut sets: Vec<i32> = (1..=SETS * 4 / 3).map(create).collect();
@@ -96,6 +97,8 @@ fn sysvipc_sem() {
     assert_eq!(String::from_utf8_lossy(&all), String::from_utf8_lossy(&whole));
 
     calls::compare(PATH, whole.len(), 12_000, ours);
+    edges::compare(PATH, &whole, ours);
+    dd::compare(PATH, &whole, ours);
     assert_eq!(fs::read(PATH).unwrap(), whole, "the file changed meanwhile");
     sets.into_iter().for_each(remove);
 }

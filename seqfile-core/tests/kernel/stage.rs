@@ -1,4 +1,4 @@
-//! Runs a test's body in a process of its own, in a fresh IPC namespace: this test program again,
+//! Runs a test's body in a process of its own, in a fresh namespace: this test program again,
 //! told by its environment.
 
 use std::{
@@ -21,9 +21,9 @@ pub fn again(test: &str, role: &str) -> Command {
     command
 }
 
-/// Runs `again(test, role)` in a new IPC namespace: as root, or in a new user namespace. Its failure
+/// Runs `again(test, role)` in a new namespace of this kind (`unshare(2)`): as root, or in a new user namespace. Its failure
 /// is the test's, and so is its output.
-pub fn in_new_ipc_namespace(test: &str, role: &str) {
+pub fn in_new_namespace(kind: i32, test: &str, role: &str) {
     let run = |flags: i32| {
         let mut command = again(test, role);
         // SAFETY: `unshare` is a bare system call, allowed between fork and exec.
@@ -35,8 +35,7 @@ pub fn in_new_ipc_namespace(test: &str, role: &str) {
         }
         command.stdin(Stdio::null()).output()
     };
-    let output = run(libc::CLONE_NEWIPC)
-        .or_else(|as_root| run(libc::CLONE_NEWIPC | libc::CLONE_NEWUSER).map_err(|e| (as_root, e)));
+    let output = run(kind).or_else(|as_root| run(kind | libc::CLONE_NEWUSER).map_err(|e| (as_root, e)));
     match output {
         Ok(output) => {
             print!("{}", String::from_utf8_lossy(&output.stdout));
@@ -44,7 +43,7 @@ pub fn in_new_ipc_namespace(test: &str, role: &str) {
             assert!(output.status.success(), "{role}: {}", output.status);
         }
         Err((as_root, e)) => panic!(
-            "this test needs an IPC namespace of its own, and the machine gives none: \
+            "this test needs a namespace of its own, and the machine gives none: \
              {as_root} without, {e} with a user namespace. Run it as root, or allow user namespaces"
         ),
     }
