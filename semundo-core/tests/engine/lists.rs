@@ -1,7 +1,6 @@
 //! Undo lists while they change: what is read is exact, and nothing that was retired stays for good.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use rcu_core::flavor::epoch::Epoch;
@@ -9,7 +8,7 @@ use rcu_core::{Domain, Flavor};
 use semundo_core::engine::{Credentials, Engine};
 use seqfile_core::Errno;
 
-use crate::undo;
+use crate::{Ending, undo};
 
 /// The lines of a file that is read in pieces, by what precedes the adjustments.
 fn lines(
@@ -40,21 +39,22 @@ fn what_stays_is_read_once_while_others_come_and_go() {
     let process = engine.process(Credentials::root(), 1).unwrap();
     let stays: Vec<i32> = (0..200).map(|_| process.semget(0, 3, 0o600).unwrap()).collect();
     stays.iter().for_each(|semid| process.semop(*semid, &[undo(0, 5), undo(2, 7)]).unwrap());
-    let ended = AtomicBool::new(false);
+    let ending = Ending::default();
     thread::scope(|scope| {
         scope.spawn(|| {
             let writer = process.clone_sysvsem(2).unwrap();
-            while !ended.load(Ordering::Relaxed) {
+            while !ending.has_come() {
                 let sets: Vec<i32> = (0..10).map(|_| writer.semget(0, 1, 0o600).unwrap()).collect();
                 sets.iter().for_each(|semid| writer.semop(*semid, &[undo(0, 1)]).unwrap());
                 // Those that stay are used, too: it moves nothing.
-                stays.iter().step_by(7).for_each(|semid| writer.semop(*semid, &[undo(1, 1), undo(1, -1)]).unwrap());
+                stays.iter().step_by(7).for_each(|semid| writer.semop(*semid, &[undo(1, 0)]).unwrap());
                 sets.iter().for_each(|semid| writer.rmid(*semid).unwrap());
                 let child = writer.fork(3).unwrap();
-                child.semop(stays[0], &[undo(1, 1)]).unwrap();
+                child.semop(stays[0], &[undo(0, 1)]).unwrap();
                 child.exit();
             }
         });
+        let _ending = ending.at_drop();
         for size in [1, 13, 100, 4096, 65536] {
             let mut own = engine.open_semundo(1).unwrap();
             let own = lines(|piece| own.read(piece), size, 1);
@@ -65,7 +65,6 @@ fn what_stays_is_read_once_while_others_come_and_go() {
                 assert_eq!(table[&format!("{semid} 1 1")], "-5 0 -7");
             }
         }
-        ended.store(true, Ordering::Relaxed);
     });
     assert_eq!(std::io::read_to_string(engine.open_semundo(1).unwrap()).unwrap().lines().count(), stays.len());
 }
@@ -102,21 +101,21 @@ fn memory_is_bounded_while_a_reader_holds_it_back() {
         }
     };
     churn(10);
-    let ended = AtomicBool::new(false);
+    let ending = Ending::default();
     thread::scope(|scope| {
         scope.spawn(|| {
-            while !ended.load(Ordering::Relaxed) {
+            while !ending.has_come() {
                 let section = domain.read_lock();
                 thread::yield_now();
                 drop(section);
             }
         });
+        let _ending = ending.at_drop();
         for _ in 0..20 {
             churn(50);
             // One writer, and what it retires inside sections between two calls outside.
             assert!(domain.unreclaimed() <= 100 + 8, "{}", domain.unreclaimed());
         }
-        ended.store(true, Ordering::Relaxed);
     });
     process.exit();
     drop(engine);

@@ -45,3 +45,23 @@ fn engine(values: &[u16]) -> (ThreadEngine<Epoch>, Process, SemId) {
 fn semundo(engine: &ThreadEngine<Epoch>, pid: i32) -> String {
     std::io::read_to_string(engine.open_semundo(pid).unwrap()).unwrap()
 }
+
+/// Tells threads that loop to end, when it is dropped: after a failed assertion too.
+#[derive(Default)]
+struct Ending(std::sync::atomic::AtomicBool);
+
+impl Ending {
+    fn has_come(&self) -> bool {
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn at_drop(&self) -> impl Drop {
+        struct AtDrop<'a>(&'a Ending);
+        impl Drop for AtDrop<'_> {
+            fn drop(&mut self) {
+                self.0.0.store(true, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+        AtDrop(self)
+    }
+}

@@ -1,6 +1,6 @@
 //! Many threads at once, over each flavor: nothing is lost, nobody sleeps for ever, and what is to be undone balances what was done.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 
@@ -11,7 +11,7 @@ use rcu_core::{Domain, Flavor};
 use semundo_core::engine::{Credentials, Engine, SemBuf};
 use seqfile_core::Errno;
 
-use crate::{NOWAIT, UNDO, nowait, op, undo};
+use crate::{Ending, NOWAIT, UNDO, nowait, op, undo};
 
 const THREADS: i32 = 4;
 
@@ -136,7 +136,7 @@ fn calls_are_atomic(flavor: impl Flavor + Clone + Send + Sync + 'static) {
     let process = engine.process(Credentials::root(), 100).unwrap();
     let semid = process.semget(0, 3, 0o600).unwrap();
     process.setall(semid, &[10, 10, 10]).unwrap();
-    let ended = AtomicBool::new(false);
+    let ending = Ending::default();
     thread::scope(|scope| {
         let movers: Vec<_> = (1..=THREADS)
             .map(|pid| {
@@ -152,14 +152,13 @@ fn calls_are_atomic(flavor: impl Flavor + Clone + Send + Sync + 'static) {
             })
             .collect();
         scope.spawn(|| {
-            while !ended.load(Ordering::Relaxed) {
+            while !ending.has_come() {
                 assert_eq!(process.getall(semid).unwrap().iter().sum::<u16>(), 30);
                 thread::yield_now();
             }
         });
-        let all = movers.into_iter().all(|mover| mover.join().is_ok());
-        ended.store(true, Ordering::Relaxed);
-        assert!(all);
+        let _ending = ending.at_drop();
+        movers.into_iter().for_each(|mover| mover.join().unwrap());
     });
 }
 
