@@ -79,7 +79,7 @@ fn clock() -> u64 {
 
 /// The first number of `/proc/uptime`'s form.
 fn hundredths(text: &[u8]) -> u64 {
-    let text = str::from_utf8(text).unwrap();
+    let text = std::str::from_utf8(text).unwrap();
     let (seconds, fraction) = text.split(' ').next().unwrap().split_once('.').unwrap();
     assert_eq!(fraction.len(), 2, "{text}");
     seconds.parse::<u64>().unwrap() * 100 + fraction.parse::<u64>().unwrap()
