@@ -63,7 +63,7 @@ pub(crate) fn restart(pid: i32) -> Result<()> {
 fn images() -> Result<BTreeMap<i32, Image>> {
     let mut held = HashMap::new();
     let mut is_held = |tid| *held.entry(tid).or_insert_with(|| Status::of(tid).is_some_and(|status| status.is_held()));
-    let lists = Bpf::load().and_then(|bpf| bpf.read_counted(|task| is_held(task.tid)));
+    let lists = Bpf::load_pinned().and_then(|bpf| bpf.read_counted(|task| is_held(task.tid)));
     let lists = lists.context("undo lists cannot be read")?;
     let mut by_process: BTreeMap<i32, Vec<UndoList>> = BTreeMap::new();
     for counted in lists {

@@ -6,14 +6,16 @@
 //! semaphores hides none of them; but each adjustment is as it was at some moment of the reading, all together only if the process stands still.
 
 mod link;
+mod pinned;
 mod record;
 mod unavailable;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::fs::File;
 use std::io::Read;
 use std::mem;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
@@ -62,7 +64,22 @@ impl Bpf {
     /// Loads the program. [`Error::Unavailable`] says why it cannot be, and what would help.
     pub fn load() -> Result<Self, Error> {
         unavailable::before_loading()?;
-        let loaded = Loaded::load(*SIZES.start()).map_err(unavailable::explain)?;
+        Self::of(Loaded::load(*SIZES.start(), false).map_err(unavailable::explain)?)
+    }
+
+    /// The program that an earlier caller of this has left in the BPF file system (`/sys/fs/bpf`), which spares the loading; where there is
+    /// none, or another one uses it, it is loaded, and left there if it can be.
+    ///
+    /// What is left takes some megabytes of the kernel's memory, until its directory `/sys/fs/bpf/semundo-*` is removed.
+    pub fn load_pinned() -> Result<Self, Error> {
+        if let Some(loaded) = pinned::open(*SIZES.start()) {
+            return Self::of(loaded);
+        }
+        unavailable::before_loading()?;
+        Self::of(Loaded::load(*SIZES.start(), pinned::is_possible()).map_err(unavailable::explain)?)
+    }
+
+    fn of(loaded: Loaded) -> Result<Self, Error> {
         Ok(Self { loaded: Mutex::new(loaded) })
     }
 }
@@ -206,18 +223,28 @@ struct Loaded {
     records: RingBuf<MapData>,
     options: Array<MapData, [u64; 3]>,
     outcome: Array<MapData, [u64; 2]>,
-    ebpf: Ebpf,
+    program: Program,
+}
+
+/// Whose the program is.
+enum Program {
+    /// This process's, which has loaded it, and the lock on its pin.
+    Own { ebpf: Ebpf, _lock: Option<File> },
+    /// That of a pin, and the lock on it.
+    Pinned { program: OwnedFd, _lock: File },
 }
 
 impl Loaded {
-    fn load(size: u32) -> Result<Self, anyhow::Error> {
+    fn load(size: u32, pin: bool) -> Result<Self, anyhow::Error> {
         let btf = Btf::from_sys_fs()?;
         let mut ebpf = EbpfLoader::new().btf(Some(&btf)).map_max_entries("RECORDS", size).load(OBJECT)?;
         program(&mut ebpf).load("task", &btf)?;
+        // It works as well without, only the next time it takes as long again.
+        let lock = if pin { pinned::pin(&mut ebpf).ok() } else { None };
         let mut map = |name| ebpf.take_map(name).expect("the object has this map");
         let (records, options, outcome) = (map("RECORDS"), map("OPTIONS"), map("OUTCOME"));
         let (records, options, outcome) = (records.try_into()?, options.try_into()?, outcome.try_into()?);
-        Ok(Self { size, run: 0, records, options, outcome, ebpf })
+        Ok(Self { size, run: 0, records, options, outcome, program: Program::Own { ebpf, _lock: lock } })
     }
 
     /// Runs the program to its end, for the threads of one process or at least for those, with a larger buffer where that is too small.
@@ -231,12 +258,15 @@ impl Loaded {
                 let reason = format!("the undo lists do not fit in a ring buffer of {} MiB", self.size >> 20);
                 return Err(Error::Unavailable(reason));
             }
-            *self = Self::load(size).map_err(unavailable::explain)?;
+            *self = Self::load(size, false).map_err(unavailable::explain)?;
         }
     }
 
     fn link(&mut self, process: Option<i32>) -> Result<Link, anyhow::Error> {
-        let program = program(&mut self.ebpf).fd()?.as_fd();
+        let program = match &mut self.program {
+            Program::Own { ebpf, .. } => program(ebpf).fd()?.as_fd(),
+            Program::Pinned { program: pinned, .. } => OwnedFd::as_fd(pinned),
+        };
         let limited = process.and_then(|pid| Link::new(program, Some(pid)).ok());
         limited.map_or_else(|| Link::new(program, None), Ok).context("bpf(BPF_LINK_CREATE)")
     }

@@ -1,10 +1,15 @@
-//! The iterator's link, by `bpf(2)` itself: aya's cannot be limited to the threads of one process.
+//! The iterator's link, by `bpf(2)` itself: aya's cannot be limited to the threads of one process. And the program of a pin, which aya
+//! has for other kinds only.
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// `enum bpf_cmd` and `enum bpf_attach_type` of `linux/bpf.h`.
+const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_LINK_CREATE: libc::c_int = 28;
 const BPF_ITER_CREATE: libc::c_int = 33;
 const BPF_TRACE_ITER: u32 = 28;
@@ -35,6 +40,22 @@ struct LinkCreate {
 struct IterCreate {
     link_fd: u32,
     flags: u32,
+}
+
+/// The part that opens a pin.
+#[repr(C)]
+struct ObjectGet {
+    pathname: u64,
+    bpf_fd: u32,
+    file_flags: u32,
+}
+
+/// What is pinned at a path.
+pub(super) fn get(path: &Path) -> io::Result<OwnedFd> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let attr = ObjectGet { pathname: path.as_ptr().expose_provenance() as u64, bpf_fd: 0, file_flags: 0 };
+    // SAFETY: `attr` has the command's form, and `pathname` points to `path`, which lives until after the call.
+    unsafe { bpf(BPF_OBJ_GET, &attr) }
 }
 
 /// A program that is ready to iterate.

@@ -1,0 +1,105 @@
+//! The loaded program kept in the BPF file system, so that the next who needs it need not load it: the kernel's check of a program
+//! takes a thousand times as long as a reading.
+//!
+//! A directory an object: `/sys/fs/bpf/semundo-` and a checksum of it, with the program and those of its maps that user space uses. Who
+//! uses them holds a lock (`flock(2)`) on the directory, as there is one ring buffer.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use aya::Ebpf;
+use aya::maps::{Map, MapData};
+use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
+use nix::unistd::geteuid;
+
+use super::link;
+use super::{Loaded, OBJECT, Program, program};
+
+/// Where the BPF file system is mounted.
+const DIRECTORY: &str = "/sys/fs/bpf";
+
+/// The program's file.
+const PROGRAM: &str = "undo";
+
+/// The maps that user space uses.
+const MAPS: [&str; 3] = ["RECORDS", "OPTIONS", "OUTCOME"];
+
+/// Whether there is a BPF file system to pin in.
+pub(super) fn is_possible() -> bool {
+    statfs(DIRECTORY).is_ok_and(|found| found.filesystem_type() == BPF_FS_MAGIC)
+}
+
+/// The program that somebody has pinned; none where nobody has, where somebody else uses it, or where it is not to be trusted.
+pub(super) fn open(size: u32) -> Option<Loaded> {
+    open_in(&directory(), size).ok()
+}
+
+/// Pins what was loaded, and answers the lock on it. Where another has done so meanwhile, it is an error and leaves nothing.
+pub(super) fn pin(ebpf: &mut Ebpf) -> Result<File, anyhow::Error> {
+    let directory = directory();
+    // Names have no dots there (kernel/bpf/inode.c: bpf_lookup).
+    let half = PathBuf::from(format!("{}-{}", directory.display(), std::process::id()));
+    remove(&half);
+    DirBuilder::new().mode(0o700).create(&half)?;
+    let pinned = pin_in(&half, ebpf).and_then(|()| {
+        let lock = lock(&half)?;
+        fs::rename(&half, &directory)?;
+        Ok(lock)
+    });
+    if pinned.is_err() {
+        remove(&half);
+    }
+    pinned
+}
+
+fn directory() -> PathBuf {
+    Path::new(DIRECTORY).join(format!("semundo-{:08x}", crc32fast::hash(OBJECT)))
+}
+
+fn open_in(directory: &Path, size: u32) -> Result<Loaded, anyhow::Error> {
+    let lock = lock(directory)?;
+    let map = |name| Map::from_map_data(MapData::from_pin(directory.join(name))?);
+    let [records, options, outcome] = MAPS.map(map);
+    let program = link::get(&directory.join(PROGRAM))?;
+    let mut loaded = Loaded {
+        size,
+        run: 0,
+        records: records?.try_into()?,
+        options: options?.try_into()?,
+        outcome: outcome?.try_into()?,
+        program: Program::Pinned { program, _lock: lock },
+    };
+    loaded.run = loaded.options.get(&0, 0)?[0];
+    // Who had it before may have been killed before it had read all.
+    while loaded.records.next().is_some() {}
+    Ok(loaded)
+}
+
+/// The directory, if it is of this user alone and nobody else has it now.
+fn lock(directory: &Path) -> io::Result<File> {
+    let flags = libc::O_DIRECTORY | libc::O_NOFOLLOW;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(directory)?;
+    let metadata = file.metadata()?;
+    if metadata.uid() != geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    file.try_lock()?;
+    Ok(file)
+}
+
+fn pin_in(directory: &Path, ebpf: &mut Ebpf) -> Result<(), anyhow::Error> {
+    for name in MAPS {
+        ebpf.map(name).expect("the object has this map").pin(directory.join(name))?;
+    }
+    Ok(program(ebpf).pin(directory.join(PROGRAM))?)
+}
+
+/// Removes what was half made, if it is there.
+fn remove(half: &Path) {
+    for name in MAPS.into_iter().chain([PROGRAM]) {
+        let _ = fs::remove_file(half.join(name));
+    }
+    let _ = fs::remove_dir(half);
+}
