@@ -3,6 +3,8 @@
 //! The targets are children, which may be traced unless the sysctl kernel.yama.ptrace_scope forbids it to all but root. The tests of
 //! seccomp filters and of other users' processes want root. Where they may not, they fail, and say so.
 
+#[path = "inject/adopted.rs"]
+mod adopted;
 #[path = "inject/calls.rs"]
 mod calls;
 #[path = "inject/errors.rs"]

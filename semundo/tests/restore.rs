@@ -187,3 +187,17 @@ fn waiters_sleep_on() {
     }
     assert_eq!(set.values().unwrap(), [0, 0]);
 }
+
+#[test]
+fn a_checkpoint_s_sets_must_have_their_values() {
+    let set = TempSet::create(2, 0o600).unwrap();
+    set.set_values(&[4, 0]).unwrap();
+    let image = image(&set, &[1, 0], |_| ());
+    let wanted = || Wanted::of_image(&image, &image.lists()[0]).with_same_values();
+    assert!(restore::preview_own(&[], &wanted()).unwrap().notes.is_empty());
+    set.set_values(&[4, 1]).unwrap();
+    let error = restore::preview_own(&[], &wanted()).unwrap_err().to_string();
+    assert!(error.contains(&format!("set {}: semaphore 1 is 1, was 0", set.id())), "{error}");
+    let taken = restore::preview_own(&[], &Wanted::of_image(&image, &image.lists()[0])).unwrap();
+    assert_eq!(taken.notes.len(), 1, "without that, it is worth a note");
+}

@@ -103,3 +103,90 @@ fn remove(half: &Path) {
     }
     let _ = fs::remove_dir(half);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::PoisonError;
+    use std::thread;
+
+    use nix::mount::{MsFlags, mount};
+    use nix::sched::{CloneFlags, unshare};
+
+    use super::*;
+    use crate::restore::{self, Wanted};
+    use crate::source::bpf::Bpf;
+    use crate::sysv::TempSet;
+
+    /// Does `work` where there is a BPF file system that nobody else uses.
+    fn with_bpffs(work: impl FnOnce() + Send + 'static) {
+        let inside = || {
+            unshare(CloneFlags::CLONE_NEWNS).expect("this test makes a mount namespace, which takes root");
+            let nothing = None::<&str>;
+            mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing).unwrap();
+            mount(Some("bpf"), DIRECTORY, Some("bpf"), MsFlags::empty(), nothing).unwrap();
+            work();
+        };
+        thread::spawn(inside).join().unwrap();
+    }
+
+    fn is_pinned(bpf: &Bpf) -> bool {
+        let loaded = bpf.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(loaded.program, Program::Pinned { .. })
+    }
+
+    /// Sees that it reads the own list, which has this adjustment now.
+    fn reads(bpf: &Bpf, set: &TempSet, adjustment: i16) {
+        let own = crate::source::own_list(bpf).unwrap();
+        let found = own.iter().find(|adjustments| adjustments.semid == set.id());
+        assert_eq!(found.map(|found| found.semadj.clone()), Some(vec![adjustment]));
+    }
+
+    #[test]
+    fn the_next_one_need_not_load_it() {
+        with_bpffs(|| {
+            let set = TempSet::create(1, 0o600).unwrap();
+            set.set_value(0, 9).unwrap();
+            for adjustment in 1..5 {
+                let wanted = Wanted::new([(set.id(), vec![adjustment])]).unwrap();
+                let now = crate::Adjustments { semid: set.id(), semadj: vec![adjustment - 1] };
+                restore::into_own(if adjustment == 1 { &[] } else { std::slice::from_ref(&now) }, &wanted).unwrap();
+                let bpf = Bpf::load_pinned().unwrap();
+                assert_eq!(is_pinned(&bpf), adjustment > 1);
+                reads(&bpf, &set, adjustment);
+                reads(&bpf, &set, adjustment);
+                // It is in use: another one loads its own.
+                let other = Bpf::load_pinned().unwrap();
+                assert!(!is_pinned(&other));
+                reads(&other, &set, adjustment);
+            }
+        });
+    }
+
+    #[test]
+    fn what_another_could_have_put_there_is_not_used() {
+        with_bpffs(|| {
+            drop(Bpf::load_pinned().unwrap());
+            assert!(is_pinned(&Bpf::load_pinned().unwrap()));
+            fs::set_permissions(directory(), Permissions::from_mode(0o777)).unwrap();
+            assert!(!is_pinned(&Bpf::load_pinned().unwrap()));
+            fs::set_permissions(directory(), Permissions::from_mode(0o700)).unwrap();
+            fs::remove_file(directory().join("OUTCOME")).unwrap();
+            assert!(!is_pinned(&Bpf::load_pinned().unwrap()));
+        });
+    }
+
+    #[test]
+    fn without_such_a_file_system_it_is_loaded() {
+        let inside = || {
+            unshare(CloneFlags::CLONE_NEWNS).expect("this test makes a mount namespace, which takes root");
+            let nothing = None::<&str>;
+            mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing).unwrap();
+            mount(Some("none"), DIRECTORY, Some("tmpfs"), MsFlags::empty(), nothing).unwrap();
+            assert!(!is_possible() && !is_pinned(&Bpf::load_pinned().unwrap()));
+            assert_eq!(fs::read_dir(DIRECTORY).unwrap().count(), 0);
+        };
+        thread::spawn(inside).join().unwrap();
+    }
+}
