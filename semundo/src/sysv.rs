@@ -166,6 +166,15 @@ impl SemSet {
         })
     }
 
+    /// Sets owner, group and permission bits, the lower nine of the mode (`IPC_SET`).
+    pub fn set_permissions(&self, uid: u32, gid: u32, mode: u32) -> io::Result<()> {
+        // SAFETY: zeroes are a valid `semid_ds`.
+        let mut ds: libc::semid_ds = unsafe { MaybeUninit::zeroed().assume_init() };
+        (ds.sem_perm.uid, ds.sem_perm.gid, ds.sem_perm.mode) = (uid, gid, (mode & 0o777) as _);
+        // SAFETY: IPC_SET reads one `semid_ds`.
+        check(unsafe { libc::semctl(self.id, 0, libc::IPC_SET, &raw mut ds) }).map(drop)
+    }
+
     /// Removes the set with every adjustment of it; who waits in it gets `EIDRM` (`IPC_RMID`).
     pub fn remove(&self) -> io::Result<()> {
         // SAFETY: IPC_RMID takes no fourth argument.
@@ -239,6 +248,8 @@ mod tests {
         let set = TempSet::create(7, 0o640).unwrap();
         let stat = set.stat().unwrap();
         assert_eq!((stat.nsems, stat.mode), (7, 0o640));
+        set.set_permissions(stat.uid, stat.gid, 0o604).unwrap();
+        assert_eq!(set.stat().unwrap(), Stat { mode: 0o604, ..stat });
     }
 
     #[test]
