@@ -1,6 +1,7 @@
 //! What CRIU has for plugins: functions of the process that loaded this one, which are looked for by name, as not all CRIUs have all.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::fs;
 use std::mem;
 use std::path::PathBuf;
 
@@ -9,6 +10,9 @@ use anyhow::{Context, Result, bail};
 /// `enum __criu_log_levels`.
 const LOG_ERROR: c_uint = 1;
 const LOG_INFO: c_uint = 3;
+
+/// `enum script_actions`: the first of them.
+const ACT_PRE_DUMP: c_int = 0;
 
 /// Where CRIU writes its log if nothing else was said.
 const STDERR: c_int = 2;
@@ -47,6 +51,52 @@ pub(crate) fn take_from_inventory(name: &str) -> Option<bool> {
     // SAFETY: CRIU's function of this name has this type (criu/include/image.h).
     let take: extern "C" fn(*const c_char, usize) -> bool = unsafe { mem::transmute(found) };
     Some(take(name.as_ptr(), name.count_bytes()))
+}
+
+/// Makes a dump fail that CRIU takes for a success by now, so that its tasks go on: CRIU before 4.0, which calls `exit` before the
+/// scripts that may still stop it (`criu/cr-dump.c: cr_dump_finish`). And nobody can restore it.
+pub(crate) fn fail_dump() {
+    if let Ok(directory) = image_dir() {
+        // It is there, or nothing can be restored anyway.
+        let _ = fs::remove_file(directory.join("inventory.img"));
+    }
+    if asks_scripts_of_the_caller() {
+        // Whose answer to the question of the next script does then not come.
+        sockets().for_each(|socket| {
+            // SAFETY: takes numbers only.
+            unsafe { libc::shutdown(socket, libc::SHUT_RD) };
+        });
+    } else if let Some(found) = symbol(c"add_script") {
+        // SAFETY: CRIU's function of this name has this type (criu/include/action-scripts.h); it copies the text.
+        let add: extern "C" fn(*mut c_char) -> c_int = unsafe { mem::transmute(found) };
+        add(c"/bin/false".as_ptr().cast_mut());
+    }
+}
+
+/// Whether the process that called CRIU is asked by a message where there could be a script (`criu/action-scripts.c: rpc_send_fd`). It
+/// is asked once more here for the first, which has long been, and takes note of it.
+fn asks_scripts_of_the_caller() -> bool {
+    let Some(found) = symbol(c"rpc_send_fd") else { return false };
+    // SAFETY: CRIU's function of this name has this type (criu/include/action-scripts.h); the first is an enum.
+    let send: extern "C" fn(c_int, c_int) -> c_int = unsafe { mem::transmute(found) };
+    send(ACT_PRE_DUMP, -1) == 0
+}
+
+/// The connections by which CRIU is called.
+fn sockets() -> impl Iterator<Item = c_int> {
+    let descriptors = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let numbers = descriptors.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers.filter(|fd| {
+        option(*fd, libc::SO_DOMAIN) == Some(libc::AF_UNIX) && option(*fd, libc::SO_TYPE) == Some(libc::SOCK_SEQPACKET)
+    })
+}
+
+/// A number that says something of a socket; none for other descriptors.
+fn option(fd: c_int, name: c_int) -> Option<c_int> {
+    let (mut value, mut len) = (0, size_of::<c_int>() as libc::socklen_t);
+    // SAFETY: the kernel writes at most `len` bytes to `value`, which has as many.
+    let result = unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, name, (&raw mut value).cast(), &raw mut len) };
+    (result == 0).then_some(value)
 }
 
 /// Whether CRIU was told that a namespace, by its name in an `--external` option, is not of the dump (`criu/external.c`).

@@ -41,6 +41,18 @@ impl Dump {
         Ok(())
     }
 
+    /// As [`save`](Self::save), at the end of the dump, for a CRIU that did not ask before.
+    pub(crate) fn save_late(&mut self) -> Result<()> {
+        if criu::has_checkpoint_hook() {
+            ensure!(
+                images()?.is_empty(),
+                "another plugin has kept CRIU from asking for undo lists: they are not saved"
+            );
+            return Ok(());
+        }
+        self.save()
+    }
+
     /// Takes back what was written.
     pub(crate) fn remove(&mut self) {
         if let Some((directory, pids)) = self.written.take() {
@@ -49,7 +61,7 @@ impl Dump {
     }
 }
 
-/// Makes the threads of a process go on sleeping in `semop(2)` that are there only no more because CRIU holds them.
+/// Makes the threads of a process go on sleeping in `semop(2)` that left it only because CRIU holds them.
 pub(crate) fn restart(pid: i32) -> Result<()> {
     for tid in processes::threads(pid) {
         if inject::restart_semop(tid)? {

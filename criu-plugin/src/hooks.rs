@@ -104,15 +104,25 @@ pub(crate) extern "C" fn resume(pid: c_int) -> c_int {
 
 /// The plugin will be unloaded.
 pub(crate) extern "C" fn exit(_: c_int, result: c_int) {
-    let end = |stage: &mut Stage| {
-        match std::mem::replace(stage, Stage::Other) {
-            Stage::Dump(mut dump) if result != 0 => dump.remove(),
-            Stage::Restore(restore) if result == 0 && !restore.left().is_empty() => {
-                bail!("the undo lists of the processes {:?} were not restored: CRIU did not ask for it", restore.left())
-            }
-            _ => {}
+    // What it fails with is told already, and CRIU takes no answer.
+    let _ = with(|stage| match std::mem::replace(stage, Stage::Other) {
+        Stage::Dump(dump) => end_dump(dump, result),
+        Stage::Restore(restore) if result == 0 && !restore.left().is_empty() => {
+            bail!("the undo lists of the processes {:?} were not restored: CRIU did not ask for it", restore.left())
         }
-        Ok(())
-    };
-    let _ = with(end);
+        _ => Ok(()),
+    });
+}
+
+fn end_dump(mut dump: Dump, result: c_int) -> Result<()> {
+    if !criu::has_checkpoint_hook() {
+        // For those that go on; for those that are killed it means nothing.
+        tracees::processes().into_iter().try_for_each(dump::restart)?;
+    }
+    if result != 0 {
+        dump.remove();
+    } else if !dump.is_done() {
+        dump.save_late().inspect_err(|_| criu::fail_dump())?;
+    }
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! A restore: tasks that CRIU has made anew, and holds, are made to call `semop(2)` until they have the undo lists that were saved.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -8,10 +9,14 @@ use semundo::UndoList;
 use semundo::image::Image;
 use semundo::inject::{self, Adopted};
 use semundo::ipc_namespace::IpcNamespace;
-use semundo::restore::{self, Wanted};
+use semundo::restore::{self, Error, Report, Wanted};
+use semundo::sysv::{SemSet, Stat};
 
 use crate::status::Status;
 use crate::{criu, images, threads};
+
+/// Permission to read and to alter a set, for everybody.
+const EVERYBODY: u32 = 0o666;
 
 /// The saved lists that are still to be restored, by the processes' inner numbers.
 #[derive(Debug)]
@@ -65,11 +70,38 @@ fn into(pid: i32, image: &Image) -> Result<()> {
 /// Puts a list into a thread that has an empty one.
 fn list_into(mut thread: Adopted, image: &Image, list: &UndoList) -> Result<()> {
     let wanted = Wanted::of_image(image, list).with_same_values();
-    let report = restore::into_adopted(&mut thread, &[], &wanted)?;
+    let report = match restore::into_adopted(&mut thread, &[], &wanted) {
+        Err(Error::Call { error, .. }) if error.raw_os_error() == Some(libc::EACCES) => {
+            with_permission(&wanted, || restore::into_adopted(&mut thread, &[], &wanted))?
+        }
+        result => result?,
+    };
     thread.release()?;
     for note in &report.notes {
         criu::info(note);
     }
     criu::info(&format!("{} sets are in the undo list of thread {} again", report.changed.len(), list.tasks[0].tid));
     Ok(())
+}
+
+/// Does `work` while everybody has permission to use the sets, for a task that has given up its rights since it used them. Nobody else
+/// is there who could make use of that: all tasks of the namespace are held.
+fn with_permission(wanted: &Wanted, work: impl FnOnce() -> Result<Report, Error>) -> Result<Report> {
+    let mut widened = Vec::new();
+    let result = (|| {
+        for (semid, _) in wanted.sets() {
+            let set = SemSet::from_id(semid);
+            let stat = set.stat()?;
+            if stat.mode & EVERYBODY != EVERYBODY {
+                set.set_permissions(stat.uid, stat.gid, stat.mode | EVERYBODY)?;
+                widened.push((set, stat));
+            }
+        }
+        Ok::<_, io::Error>(())
+    })();
+    let result = result.context("a set to which its process has no permission any more").and_then(|()| Ok(work()?));
+    let back = widened.iter().try_for_each(|(set, Stat { uid, gid, mode, .. })| set.set_permissions(*uid, *gid, *mode));
+    let report = result?;
+    back.context("a set's mode cannot be set back")?;
+    Ok(report)
 }
