@@ -197,7 +197,7 @@ where
         self.space.sets.set(place_of(semid), None, |_| true);
         drop(ids);
         woken.wake();
-        entries.iter().filter_map(|(_, list)| list.upgrade()).for_each(|list| list.entries.sweep());
+        entries.iter().filter_map(|(_, list)| list.upgrade()).for_each(|list| list.note_removal::<F>());
         Ok(())
     }
 

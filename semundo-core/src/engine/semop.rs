@@ -163,6 +163,7 @@ where
         if list.entries.find(semid, &section).is_none() {
             shared.remember(&entry, &list);
             list.entries.insert(entry);
+            list.note_insert();
         }
         Ok(())
     }
