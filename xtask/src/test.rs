@@ -20,8 +20,9 @@ const SHOWN_LINES: usize = 300;
 Steps: fmt, clippy, clippy-no-default-features, doc, host-tests, programs, fuzz, loom,
 loom-self-check, litmus, litmus-self-check, torture, torture-self-check, miri, miri-self-check, thread-sanitizer,
 thread-sanitizer-self-check, bpf-object, no-std, minimum-rust, module, module-wrong-layout, criu,
-vm-suite, vm-command. With --thorough, or by their whole name: criu-forky, vm-command-bookworm,
-vm-command-forky, vm-in-tree, which make chroots and a kernel of their own (some 15 minutes more).
+vm-suite, vm-command. With --thorough, or by their whole name: criu-forky, vm-suite-bookworm,
+vm-suite-forky, vm-command-bookworm, vm-command-forky, vm-in-tree, which make
+chroots and a kernel of their own (some 45 minutes more).
 A self-check breaks rcu-core and demands that the step before it sees that. miri and
 thread-sanitizer take a nightly toolchain, which rustup is asked for.
 Each step's output is kept below target/test-logs. The last line is `N passed, M failed`.")]
