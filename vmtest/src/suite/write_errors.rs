@@ -21,7 +21,7 @@ use crate::random::Random;
 use crate::writing::{self, List, line, write_is, write_to};
 
 pub const TESTS: &[Test] = &[
-    test("write errors: 6,000 mutated texts", 120, mutated),
+    test("write errors: 10,000 mutated texts", 120, mutated),
     test("write errors: a MiB of garbage", 60, garbage),
     test("write errors: memory that is not there", 60, bad_address),
     test("write errors: an open file keeps little memory", 60, kept_memory),
@@ -81,7 +81,7 @@ fn mutated() -> Result<()> {
     let (sets, mut list) = start()?;
     let mut random = Random::new(1);
     let mut answers = std::collections::BTreeMap::new();
-    for round in 0..6_000 {
+    for round in 0..10_000 {
         let mut text = Vec::new();
         for set in &sets {
             let width = list.of(set.id()).context("a set")?.len();
