@@ -1,77 +1,89 @@
-//! Measures whole reads: an undo list of many sets against the kernel's own table of the same sets.
+//! Measures the module, or a patched kernel, against what a kernel has anyway. Engines take turns, so that whatever the machine does
+//! meanwhile, it does to all of them.
 
-use std::fs::{self, File};
-use std::io::Read;
+mod hammer;
+mod read;
+mod write;
+
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use nix::sched::{CloneFlags, unshare};
-use semundo::proc;
-use semundo::sysv::{Op, SemSet};
 
 use crate::process::Child;
 
-const GROUP: &str = "kernel-read";
 const RUNS: usize = 11;
 const WARM_UP: usize = 2;
-/// A run repeats its read until it takes this long, so that the clock and the scheduler do not count.
+/// A run repeats its work until it takes this long, so that the clock and the scheduler do not count.
 const AT_LEAST: Duration = Duration::from_millis(20);
 
 /// Runs one group; true when it ran.
 pub fn run(group: &str) -> Result<bool> {
-    if group != GROUP {
-        bail!("there is no group `{group}`: there is `{GROUP}`");
-    }
-    for count in [1, 100, 10_000, 32_000] {
-        // A process and an IPC namespace each, so that a case leaves nothing to the next.
-        Child::fork(|_| case(count))?.join().with_context(|| format!("sets-{count}"))?;
+    match group {
+        read::GROUP => read::run()?,
+        write::GROUP => {
+            write::run()?;
+            hammer::run()?;
+        }
+        _ => bail!("there is no group `{group}`: there are `{}` and `{}`", read::GROUP, write::GROUP),
     }
     Ok(true)
 }
 
-fn case(count: usize) -> Result<()> {
-    unshare(CloneFlags::CLONE_NEWIPC)?;
-    fs::write("/proc/sys/kernel/sem", "32000 1024000000 500 32768")?;
-    for _ in 0..count {
-        SemSet::create(1, 0o600)?.op(&[Op::new(0, 1).undo()])?;
-    }
-    let engines = [("semundo", proc::OWN, 0), ("sysvipc-sem", "/proc/sysvipc/sem", 1)];
-    let mut times = [Vec::new(), Vec::new()];
-    let mut repeats = [1, 1];
-    for (engine, (_, path, header)) in engines.into_iter().enumerate() {
-        let lines = fs::read_to_string(path)?.lines().count();
-        ensure!(lines == count + header, "{path} has {lines} lines of {count} sets");
-        while time(path, repeats[engine])? < AT_LEAST {
-            repeats[engine] *= 2;
-        }
-    }
+/// Runs a case in a process and an IPC namespace of its own, so that it leaves nothing to the next.
+fn alone(case: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    Child::fork(|_| {
+        unshare(CloneFlags::CLONE_NEWIPC)?;
+        work()
+    })?
+    .join()
+    .with_context(|| case.to_owned())
+}
+
+/// One of those that are compared: its name, and a run of it, which gives its figure.
+type Engine<'a> = (&'static str, Box<dyn FnMut() -> Result<f64> + 'a>);
+
+/// What a line of figures is of.
+struct Case<'a> {
+    group: &'a str,
+    name: &'a str,
+    threads: u32,
+    unit: &'a str,
+}
+
+/// Runs all engines in turn, and prints a line for each.
+fn compare(case: &Case, engines: &mut [Engine]) -> Result<()> {
+    let mut figures = vec![Vec::new(); engines.len()];
     for run in 0..WARM_UP + RUNS {
-        // A B A B: whatever the machine does meanwhile, it does to both.
-        for (engine, (_, path, _)) in engines.into_iter().enumerate() {
-            let micros = time(path, repeats[engine])?.as_secs_f64() * 1e6 / repeats[engine] as f64;
+        for ((name, engine), figures) in engines.iter_mut().zip(&mut figures) {
+            let figure = engine().with_context(|| (*name).to_owned())?;
             if run >= WARM_UP {
-                times[engine].push(micros);
+                figures.push(figure);
             }
         }
     }
-    for ((engine, ..), mut times) in engines.into_iter().zip(times) {
-        times.sort_by(f64::total_cmp);
-        let round = |micros: f64| (micros * 100.0).round() / 100.0;
-        let (median, min, max) = (round(times[RUNS / 2]), round(times[0]), round(times[RUNS - 1]));
+    let Case { group, name, threads, unit } = case;
+    for ((engine, _), mut figures) in engines.iter().zip(figures) {
+        figures.sort_by(f64::total_cmp);
+        let round = |figure: f64| (figure * 100.0).round() / 100.0;
+        let (median, min, max) = (round(figures[RUNS / 2]), round(figures[0]), round(figures[RUNS - 1]));
         println!(
-            r#"{{"group":"{GROUP}","case":"sets-{count}","engine":"{engine}","threads":1,"unit":"us","median":{median},"min":{min},"max":{max},"runs":{RUNS}}}"#
+            r#"{{"group":"{group}","case":"{name}","engine":"{engine}","threads":{threads},"unit":"{unit}","median":{median},"min":{min},"max":{max},"runs":{RUNS}}}"#
         );
     }
     Ok(())
 }
 
-/// Opens the file and reads it whole in reads of 64 KiB, `repeats` times.
-fn time(path: &str, repeats: u32) -> Result<Duration> {
-    let mut buffer = vec![0; 65536];
-    let start = Instant::now();
-    for _ in 0..repeats {
-        let mut file = File::open(path)?;
-        while file.read(&mut buffer)? > 0 {}
+/// A run that tells the microseconds that `work` takes; it is done as often as [`AT_LEAST`] wants.
+fn timed<'a>(mut work: impl FnMut() -> Result<()> + 'a) -> Result<impl FnMut() -> Result<f64> + 'a> {
+    let mut time = move |repeats: u32| -> Result<Duration> {
+        let start = Instant::now();
+        (0..repeats).try_for_each(|_| work())?;
+        Ok(start.elapsed())
+    };
+    let mut repeats = 1;
+    while time(repeats)? < AT_LEAST {
+        repeats *= 2;
     }
-    Ok(start.elapsed())
+    Ok(move || Ok(time(repeats)?.as_secs_f64() * 1e6 / f64::from(repeats)))
 }

@@ -1,12 +1,13 @@
 //! The program that runs inside the virtual machine, as root, with the module loaded or on a patched kernel.
 //!
-//! `vmtest demo` tells the story of one undo list, `vmtest suite [FILTER]` runs the tests, `vmtest bench kernel-read` measures.
+//! `vmtest demo` tells the story of one undo list, `vmtest suite [FILTER]` runs the tests, `vmtest bench GROUP` measures.
 
 mod bench;
 mod demo;
 mod expect;
 mod files;
 mod kernel_log;
+mod limits;
 mod module;
 mod process;
 mod random;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: vmtest demo | suite [FILTER] | bench kernel-read";
+const USAGE: &str = "usage: vmtest demo | suite [FILTER] | bench kernel-read|kernel-write";
 
 /// What `vmtest say` adds to an errno to make it its exit status.
 const SAY_ERRNO: i32 = 100;

@@ -10,9 +10,9 @@ use anyhow::{Context, Result, bail, ensure};
 use semundo::proc;
 use semundo::sysv::{Op, SemSet};
 
-use super::sizes::raise_limits;
 use super::{Test, test};
 use crate::files;
+use crate::limits;
 use crate::process::Child;
 use crate::random::Random;
 use crate::reading;
@@ -43,7 +43,7 @@ struct Sets {
 impl Sets {
     /// Mixed, so that neither kind has the low ids or the head of the list to itself.
     fn create(stable: usize, passing: usize, random: &mut Random) -> Result<Sets> {
-        raise_limits()?;
+        limits::raise()?;
         let mut all = (0..stable + passing).map(|_| SemSet::create(WIDTH, 0o600)).collect::<Result<Vec<_>, _>>()?;
         random.shuffle(&mut all);
         all.iter().try_for_each(|&set| take(set))?;

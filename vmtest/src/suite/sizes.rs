@@ -1,13 +1,12 @@
 //! Lists from one set to as many as a namespace holds, and records larger than any buffer, read in every way.
 
-use std::fs;
-
 use anyhow::{Context, Result, ensure};
 use semundo::sysv::{Op, SemSet};
 
 use super::{Test, test};
 use crate::expect::{Undo, same_text};
 use crate::files;
+use crate::limits;
 use crate::random::Random;
 use crate::reading;
 
@@ -23,17 +22,12 @@ pub const TESTS: &[Test] = &[
 
 const CHUNKS: [usize; 5] = [1, 7, 4096, 65536, 1 << 20];
 
-/// As many sets and semaphores a set as System V semaphores can have, in this IPC namespace.
-pub fn raise_limits() -> Result<()> {
-    fs::write("/proc/sys/kernel/sem", "32000 1024000000 500 32768").context("/proc/sys/kernel/sem")
-}
-
 fn empty() -> Result<()> {
     check_files(&Undo::default(), 100, &mut Random::new(1))
 }
 
 fn sets(count: usize, seeks: usize) -> Result<()> {
-    raise_limits()?;
+    limits::raise()?;
     let mut random = Random::new(count as u64);
     let mut sets = (0..count).map(|_| SemSet::create(1, 0o600)).collect::<Result<Vec<_>, _>>()?;
     // The list's order is the order of first use, which must not show.
@@ -63,7 +57,7 @@ fn check_files(undo: &Undo, seeks: usize, random: &mut Random) -> Result<()> {
 
 /// One record of 200 KB, much larger than seq_file's first buffer, with every adjustment from one bound to the other.
 fn wide_set() -> Result<()> {
-    raise_limits()?;
+    limits::raise()?;
     const WIDTH: u16 = 32_000;
     let set = SemSet::create(WIDTH.into(), 0o600)?;
     let wanted = |index: u16| match index {

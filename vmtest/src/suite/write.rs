@@ -3,8 +3,8 @@
 use anyhow::{Context, Result, ensure};
 use semundo::sysv::{Op, SemSet};
 
-use super::sizes::raise_limits;
 use super::{Test, test};
+use crate::limits;
 use crate::process::Child;
 use crate::random::Random;
 use crate::writing::{self, List, line, write_is, write_to};
@@ -90,7 +90,7 @@ fn write_and_exit(sets: &[(SemSet, Vec<u16>)], rounds: usize, random: &mut Rando
 }
 
 fn random_sets() -> Result<()> {
-    raise_limits()?;
+    limits::raise()?;
     let mut random = Random::new(1);
     for round in 0..12 {
         let widths: Vec<usize> = (0..1 + random.below(12)).map(|_| 1 + random.below(1 << (1 + round % 9))).collect();
@@ -102,13 +102,13 @@ fn random_sets() -> Result<()> {
 }
 
 fn wide_set() -> Result<()> {
-    raise_limits()?;
+    limits::raise()?;
     let mut random = Random::new(2);
     write_and_exit(&sets([32_000], &mut random)?, 2, &mut random)
 }
 
 fn many_sets() -> Result<()> {
-    raise_limits()?;
+    limits::raise()?;
     let mut random = Random::new(3);
     let widths: Vec<usize> = (0..32_000).map(|_| 1 + random.below(3)).collect();
     write_and_exit(&sets(widths, &mut random)?, 2, &mut random)
