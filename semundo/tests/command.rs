@@ -233,6 +233,7 @@ fn check_tries_every_way() {
             ("read by in-tree", false),
             ("read by module", false),
             ("read by bpf", true),
+            ("kernel module", false),
             ("restore -- COMMAND", true),
             ("restore --pid PID", true),
         ],
@@ -241,6 +242,7 @@ fn check_tries_every_way() {
     assert!(output.status.success());
     let text = String::from_utf8(semundo(&["check"]).stdout).unwrap();
     assert!(text.starts_with("no  read by in-tree: the kernel has no /proc/PID/semundo"), "{text}");
+    assert!(text.contains("\nno  kernel module: not loaded"), "{text}");
     assert!(text.ends_with("Undo lists can be seen, saved and restored here.\n"), "{text}");
 }
 

@@ -13,7 +13,8 @@ use super::{Test, test};
 use crate::files;
 use crate::process::Child;
 
-pub const TESTS: &[Test] = &[test("command: semundo ls and show", 60, ls_and_show)];
+pub const TESTS: &[Test] =
+    &[test("command: semundo ls and show", 60, ls_and_show), test("command: semundo check", 60, check)];
 
 const COMMAND: &str = "/bin/semundo";
 
@@ -59,4 +60,32 @@ fn ls_and_show() -> Result<()> {
     child.join()?;
     ensure!(own == format!("{id} -1 0\n"), "after an exec show prints {own:?}");
     Ok(())
+}
+
+/// Each way that this kernel has is found to work, and no other.
+fn check() -> Result<()> {
+    let ways: serde_json::Value = serde_json::from_str(&semundo(&["check", "--json"])?)?;
+    let in_tree = files::in_tree();
+    for (way, works) in [
+        ("read by in-tree", in_tree),
+        ("read by module", !in_tree),
+        ("read by bpf", !in_tree),
+        ("kernel module", !in_tree),
+        ("restore -- COMMAND", true),
+        ("restore --pid PID", true),
+    ] {
+        let found = ways.as_array().context("an array")?.iter().find(|found| found["way"] == way);
+        let found = found.with_context(|| format!("no {way}: {ways}"))?;
+        ensure!(found["works"] == works, "{found}");
+        if way == "kernel module" {
+            let want = if in_tree { "not needed".to_owned() } else { version()? };
+            ensure!(found["why"].as_str().is_some_and(|why| why.contains(&want)), "{found}");
+        }
+    }
+    Ok(())
+}
+
+/// The loaded module's version.
+fn version() -> Result<String> {
+    Ok(std::fs::read_to_string("/sys/module/semundo/version")?.trim().to_owned())
 }

@@ -1,5 +1,7 @@
 //! `semundo check`: every way is tried end to end, on a semaphore set of our own.
 
+mod module;
+
 use std::env;
 use std::io::Write;
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -27,6 +29,11 @@ struct Checked {
 pub fn run(json: bool) -> Result<ExitCode> {
     let mut all: Vec<Checked> = Kind::ALL.iter().map(|kind| read(*kind)).collect();
     let can_read = all.iter().any(|checked| checked.works);
+    // It says what the module lacks; nothing depends on the module.
+    all.push(match module::module() {
+        Ok(found) => checked("kernel module", Ok(()), &found),
+        Err(error) => checked("kernel module", Err(error), ""),
+    });
     all.push(checked("restore -- COMMAND", own_list(), "an own list survived exec and was given back at the end"));
     all.push(checked("restore --pid PID", process(), "another process got a list and gave it back at its end"));
     let can_restore = all[all.len() - 2..].iter().all(|checked| checked.works);
