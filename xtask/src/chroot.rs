@@ -81,16 +81,21 @@ impl Chroot {
         let mut unshare = Command::new("unshare");
         unshare.args(["--mount", "--pid", "--fork", "--kill-child"]);
         unshare.args(["sh", "-c", ENTER, "sh"]).arg(&self.root);
-        for bind in binds {
-            let mode = if bind.writable { "rw" } else { "ro" };
-            unshare.arg(bind.host).args([bind.inside, mode]);
-        }
+        add_binds(&mut unshare, binds);
         if self.path.starts_with(HOST_RUST) {
             unshare.arg(host_rust()?).args([HOST_RUST, "ro"]);
         }
         unshare.args(["--", "env", "-i", "LC_ALL=C", "HOME=/root"]);
         unshare.arg(format!("PATH={}", self.path)).args(inside);
         Ok(unshare)
+    }
+}
+
+/// The triples that an entering script takes.
+pub fn add_binds(enter: &mut Command, binds: &[Bind]) {
+    for bind in binds {
+        let mode = if bind.writable { "rw" } else { "ro" };
+        enter.arg(bind.host).args([bind.inside, mode]);
     }
 }
 
@@ -118,6 +123,22 @@ fn make(suite: Suite, root: &Path, recipe: &str) -> Result<()> {
 
 /// Extracts packages, with all that they depend on, to `root` alone; then runs the hook, a script that gets the directory.
 pub fn extract(what: &str, suite: Suite, packages: &[&str], hook: Option<&str>, root: &Path) -> Result<()> {
+    bootstrap(what, suite, "extract", packages, hook, root)
+}
+
+/// Installs packages, with all that they depend on and apt, in `root`.
+pub fn install(what: &str, suite: Suite, packages: &[&str], root: &Path) -> Result<()> {
+    bootstrap(what, suite, "apt", packages, None, root)
+}
+
+fn bootstrap(
+    what: &str,
+    suite: Suite,
+    variant: &str,
+    packages: &[&str],
+    hook: Option<&str>,
+    root: &Path,
+) -> Result<()> {
     let facts = suite.facts();
     let half = root.with_extension("half");
     for stale in [root, &half] {
@@ -127,8 +148,7 @@ pub fn extract(what: &str, suite: Suite, packages: &[&str], hook: Option<&str>, 
     }
     let mut mmdebstrap = Command::new("unshare");
     mmdebstrap.args(["--mount-proc", "--pid", "--fork", "--kill-child"]);
-    mmdebstrap.arg("mmdebstrap");
-    mmdebstrap.args(["--variant=extract", "--format=directory"]);
+    mmdebstrap.args(["mmdebstrap", "--format=directory"]).arg(format!("--variant={variant}"));
     for package in packages {
         mmdebstrap.args(["--include", package]);
     }
@@ -138,6 +158,8 @@ pub fn extract(what: &str, suite: Suite, packages: &[&str], hook: Option<&str>, 
     for option in facts.apt_options {
         mmdebstrap.arg(format!("--aptopt={option}"));
     }
+    // A kernel that comes with its headers needs no initramfs here (initramfs-tools: /etc/kernel/postinst.d).
+    mmdebstrap.env("INITRD", "No");
     mmdebstrap.arg(facts.name).arg(&half).arg(apt::mirror()?);
     command::run(what, &mut mmdebstrap, &root.with_extension("log"))?;
     fs::rename(&half, root).with_context(|| format!("cannot rename {}", half.display()))

@@ -16,6 +16,7 @@ use crate::cache;
 use crate::chroot::{Bind, Chroot};
 use crate::command;
 use crate::criu;
+use crate::dkms;
 use crate::fuzz;
 use crate::guest;
 use crate::kernel::{self, Layout};
@@ -104,6 +105,7 @@ pub const THOROUGH_STEPS: &[TestStep] = &[
     TestStep { name: "vm-suite-forky", work: |log| vm_suite(log, Suite::Forky) },
     TestStep { name: "vm-command-bookworm", work: |log| command_in_vm(log, Suite::Bookworm) },
     TestStep { name: "vm-command-forky", work: |log| command_in_vm(log, Suite::Forky) },
+    TestStep { name: "dkms", work: dkms::run },
     TestStep { name: "vm-in-tree", work: in_tree_suite },
 ];
 
@@ -145,7 +147,8 @@ impl<'a> Log<'a> {
         Ok(Ran::Done(self.run(&mut cargo)?))
     }
 
-    fn sink(&self) -> Result<Sink> {
+    /// Where a VM's output goes.
+    pub fn sink(&self) -> Result<Sink> {
         let file = Arc::new(Mutex::new(self.file.try_clone()?));
         Ok(Box::new(move |bytes| file.lock().expect("no writer panics").write_all(bytes)))
     }

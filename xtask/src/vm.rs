@@ -86,6 +86,8 @@ pub struct Boot {
     pub in_tree: bool,
     /// Whether the module with the wrong layout is there too.
     pub wrong_layout: bool,
+    /// A kernel's image and a module for it, in place of the suite's kernel and the module that is built for that.
+    pub kernel_and_module: Option<(PathBuf, PathBuf)>,
     /// Programs that go to `/tests`.
     pub tests: Vec<PathBuf>,
     /// How long the VM may run.
@@ -103,6 +105,7 @@ impl Boot {
             load: true,
             in_tree: false,
             wrong_layout: false,
+            kernel_and_module: None,
             tests: Vec::new(),
             timeout: Some(Duration::from_secs(600)),
             job: Job::Command(vec!["true".to_owned()]),
@@ -149,7 +152,9 @@ impl Boot {
         let chroot = Chroot::prepare(self.suite)?;
         let programs = guest::build()?;
         let mut files = vec![(programs.vmtest, "bin/vmtest".to_owned()), (programs.semundo, "bin/semundo".to_owned())];
-        if !self.in_tree {
+        if let Some((_, module)) = &self.kernel_and_module {
+            files.push((module.clone(), "semundo.ko".to_owned()));
+        } else if !self.in_tree {
             let module = kernel::module(self.suite, &chroot, Layout::Right)?;
             files.push((module, "semundo.ko".to_owned()));
         }
@@ -163,6 +168,10 @@ impl Boot {
         }
         let contents = Contents { programs: files, job: self.job.clone() };
         initramfs::write(initramfs, &contents)?;
-        if self.in_tree { in_tree::image(self.suite, &chroot) } else { kernel::image(&chroot) }
+        match &self.kernel_and_module {
+            Some((image, _)) => Ok(image.clone()),
+            None if self.in_tree => in_tree::image(self.suite, &chroot),
+            None => kernel::image(&chroot),
+        }
     }
 }
