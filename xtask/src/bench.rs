@@ -23,7 +23,7 @@ use crate::vm::Boot;
 /// What `bench` takes.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Groups: kernel-read, rcu, seqfile, source.
+Groups: kernel-read, kernel-write, rcu, seqfile, source.
 Bars that are not met are shown, and do not make it fail.")]
 pub struct Args {
     /// The groups to run [default: all]
@@ -48,10 +48,25 @@ const GROUPS: &[Group] = &[
             vec![bench_report::ratio(all, ours, kernel, Sense::AtMost, 1.0)]
         },
     },
+    Group { name: "kernel-write", measure: || in_vm("kernel-write"), bars: kernel_write_bars },
     Group { name: "rcu", measure: rcu::measure, bars: rcu::bars },
     Group { name: "seqfile", measure: seqfile::measure, bars: seqfile::bars },
     Group { name: "source", measure: source::measure, bars: source::bars },
 ];
+
+/// A write is not slower than the library, which does the same from user space, and readers do not slow down who they read.
+fn kernel_write_bars(all: &[Measurement]) -> Vec<Bar> {
+    let mut bars = Vec::new();
+    for case in ["restore-1", "restore-100", "restore-10000"] {
+        bars.push(bench_report::ratio(all, (case, "write", 1), (case, "library", 1), Sense::AtMost, 1.0));
+    }
+    for case in ["hammer-simple", "hammer-complex"] {
+        for readers in ["readers", "own-readers"] {
+            bars.push(bench_report::ratio(all, (case, readers, 2), (case, "alone", 2), Sense::AtLeast, 0.95));
+        }
+    }
+    bars
+}
 
 /// Runs the groups, writes the two files and prints the two tables.
 pub fn run(args: &Args) -> Result<ExitCode> {
