@@ -1,4 +1,4 @@
-//! The steps that prove rcu-core under an interpreter and a sanitizer, Miri and ThreadSanitizer: both are parts of nightly toolchains.
+//! The steps that prove rcu-core, and the engine over it, under an interpreter and a sanitizer, Miri and ThreadSanitizer: both are parts of nightly toolchains.
 //!
 //! Where such a toolchain cannot be had they do not run, and say so.
 
@@ -17,7 +17,7 @@ const TESTS: &[&str] = &["--test", "flavors", "--test", "cells", "--test", "list
 /// The target that is built with an instrumented standard library.
 const TSAN_TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// Runs the crate's tests under Miri, which checks leaks too.
+/// Runs the tests under Miri, which checks leaks too.
 pub fn miri(log: &mut Log) -> Result<Ran> {
     if let Some(why) = missing(log) {
         return Ok(Ran::NotRun(why));
@@ -26,6 +26,13 @@ pub fn miri(log: &mut Log) -> Result<Ran> {
     let raw = ["--lib", "--test", "raw_list", "--test", "raw_hlist"];
     let mut cargo = under_miri("");
     cargo.args([TESTS, &raw].concat()).args(["--", "--skip", "epoch"]);
+    if let Ran::Done(false) = pass(log, &mut cargo)? {
+        return Ok(Ran::Done(false));
+    }
+    // The engine's sets while they are locked in both ways, and removed.
+    let mut cargo = under_miri_of("semundo-core", "-Zmiri-disable-isolation -Zmiri-permissive-provenance");
+    cargo.args(["--test", "engine", "--", "--exact"]);
+    cargo.args(["threads::membarrier::simple_beside_complex", "threads::membarrier::removal_wakes_threads"]);
     if let Ran::Done(false) = pass(log, &mut cargo)? {
         return Ok(Ran::Done(false));
     }
@@ -51,8 +58,12 @@ pub fn miri_self_check(log: &mut Log) -> Result<Ran> {
 }
 
 fn under_miri(flags: &str) -> Command {
+    under_miri_of("rcu-core", flags)
+}
+
+fn under_miri_of(package: &str, flags: &str) -> Command {
     let mut cargo = nightly_cargo();
-    cargo.args(["miri", "test", "-p", "rcu-core", "--all-features"]).env("MIRIFLAGS", flags);
+    cargo.args(["miri", "test", "-p", package, "--all-features"]).env("MIRIFLAGS", flags);
     in_target(cargo)
 }
 
