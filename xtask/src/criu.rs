@@ -2,6 +2,9 @@
 //!
 //! CRIU runs on this very machine, in mount, pid and IPC namespaces of its own.
 
+mod modules;
+pub mod vm;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -37,39 +40,61 @@ pub fn on_host(log: &mut Log, suite: Suite) -> Result<Ran> {
         return Ok(Ran::NotRun("CRIU takes root".to_owned()));
     }
     let run = RunDir::new()?;
-    let root = prepare(suite, &run)?;
-    let (works, said) = log.run_and_read("| ", &mut enter(&root, &["criu", "check"]))?;
+    let root = with_tests(suite, &run)?;
+    let (works, said) = log.run_and_read("| ", &mut root.command(&["criu", "check"]))?;
     if !works {
         return Ok(Ran::NotRun(format!("CRIU does not work on this machine: {}", said.trim())));
     }
-    let (succeeded, said) = log.run_and_read("", &mut enter(&root, TESTS))?;
+    let (succeeded, said) = log.run_and_read("", &mut root.command(TESTS))?;
     for line in said.lines().filter(|line| line.starts_with("NOT TESTED")) {
         say(&format!("{line} ({} on the host)", suite.facts().name));
     }
     Ok(Ran::Done(succeeded))
 }
 
-/// A root file system for one run, with all that is tested and that tests.
-pub fn prepare(suite: Suite, run: &RunDir) -> Result<PathBuf> {
-    apt::ensure(apt::FOR_VMS)?;
-    let root = run.file("root");
-    {
-        let _lock = cache::lock(suite)?;
-        let made = debian(suite)?;
-        command::output(Command::new("cp").arg("-a").args([&made, &root]))?;
-    }
-    for dir in ["dev", "mnt", "old", "plugins", "proc", "root", "run", "sys", "tmp"] {
-        cache::make_dir(&root.join(dir))?;
-    }
-    let copy = |from: &Path, to: &str| {
-        let to = root.join(to);
-        fs::copy(from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))
-    };
-    copy(Path::new("/bin/busybox"), "usr/bin/busybox")?;
-    copy(&plugin()?, "plugins/semundo_plugin.so")?;
-    copy(&guest::build()?.semundo, "usr/bin/semundo")?;
-    copy(&tests()?, "criu-tests")?;
+/// A root file system with the tests and what they run.
+fn with_tests(suite: Suite, run: &RunDir) -> Result<Root> {
+    let root = Root::prepare(suite, run)?;
+    root.add(&guest::build_program("semundo", "semundo")?, "usr/bin/semundo")?;
+    let mut tests = guest::build_tests(&["--package", "criu-plugin", "--test", "criu"])?;
+    root.add(&tests.pop().context("cargo built no tests of the CRIU plugin")?, "criu-tests")?;
     Ok(root)
+}
+
+/// A root file system for one run, with CRIU and the plugin.
+pub struct Root(PathBuf);
+
+impl Root {
+    /// A new one, with a suite's CRIU.
+    pub fn prepare(suite: Suite, run: &RunDir) -> Result<Self> {
+        apt::ensure(apt::FOR_VMS)?;
+        let root = Self(run.file("root"));
+        {
+            let _lock = cache::lock(suite)?;
+            command::output(Command::new("cp").arg("-a").args([&debian(suite)?, &root.0]))?;
+        }
+        for dir in ["dev", "mnt", "old", "plugins", "proc", "root", "run", "sys", "tmp"] {
+            cache::make_dir(&root.0.join(dir))?;
+        }
+        root.add(Path::new("/bin/busybox"), "usr/bin/busybox")?;
+        root.add(&plugin()?, "plugins/semundo_plugin.so")?;
+        Ok(root)
+    }
+
+    /// Copies a file of the host to a place in it.
+    pub fn add(&self, from: &Path, to: &str) -> Result<()> {
+        let to = self.0.join(to);
+        fs::copy(from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+        Ok(())
+    }
+
+    /// What runs a command in it, and leaves nothing mounted or running.
+    pub fn command(&self, inside: &[&str]) -> Command {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--mount", "--pid", "--ipc", "--fork", "--kill-child"]);
+        unshare.args(["sh", "-c", ENTER, "sh"]).arg(&self.0).args(inside);
+        unshare
+    }
 }
 
 /// The suite's packages, extracted; made where the cache does not hold them. The caller holds the suite's lock.
@@ -97,18 +122,4 @@ fn plugin() -> Result<PathBuf> {
     build.args(["build", "--release", "--package", "criu-plugin"]);
     command::run("build the CRIU plugin", &mut build, &cache::top()?.join("criu-plugin.log"))?;
     Ok(cache::root().join("target/release/libsemundo_plugin.so"))
-}
-
-/// Builds the tests.
-fn tests() -> Result<PathBuf> {
-    let mut programs = guest::build_tests(&["--package", "criu-plugin", "--test", "criu"])?;
-    programs.pop().context("cargo built no tests of the CRIU plugin")
-}
-
-/// What runs a command in a root file system, and leaves nothing mounted or running.
-fn enter(root: &Path, inside: &[&str]) -> Command {
-    let mut unshare = Command::new("unshare");
-    unshare.args(["--mount", "--pid", "--ipc", "--fork", "--kill-child"]);
-    unshare.args(["sh", "-c", ENTER, "sh"]).arg(root).args(inside);
-    unshare
 }

@@ -30,6 +30,15 @@ pub fn build() -> Result<Programs> {
     Ok(Programs { vmtest: release.join("vmtest"), semundo: release.join("semundo") })
 }
 
+/// Builds one program of a package.
+pub fn build_program(package: &str, name: &str) -> Result<PathBuf> {
+    let mut cargo = cargo("build")?;
+    cargo.args(["--package", package, "--bin", name]);
+    let log = target_dir()?.with_extension(format!("{name}.log"));
+    command::run(&format!("build {name} for the guest"), &mut cargo, &log)?;
+    Ok(target_dir()?.join(TARGET).join("release").join(name))
+}
+
 /// Builds test programs that cargo's arguments choose. Those of `semundo` run the command by the path of [`Programs::semundo`].
 pub fn build_tests(chosen: &[&str]) -> Result<Vec<PathBuf>> {
     let mut cargo = cargo("test")?;

@@ -1,7 +1,8 @@
 //! The VM's whole file system: busybox, our programs and modules, and what to run.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -16,6 +17,8 @@ const BUSYBOX: &str = "/bin/busybox";
 pub struct Contents {
     /// Host files and where they go.
     pub programs: Vec<(PathBuf, String)>,
+    /// Host directories that are there with all that they hold, and where they go.
+    pub trees: Vec<(PathBuf, String)>,
     /// What runs.
     pub job: Job,
 }
@@ -44,6 +47,9 @@ pub fn write(path: &Path, contents: &Contents) -> Result<()> {
     for (host, inside) in &contents.programs {
         archive.host_file(inside, host)?;
     }
+    for (host, inside) in &contents.trees {
+        archive.tree(inside, host)?;
+    }
     match &contents.job {
         Job::Command(words) => archive.file("command", script(words).as_bytes())?,
         Job::Shell(rows, columns) => {
@@ -65,6 +71,26 @@ impl Archive {
     fn host_file(&mut self, name: &str, from: &Path) -> Result<()> {
         let bytes = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
         self.file(name, &bytes)
+    }
+
+    /// A directory; only directories, files and symbolic links of it.
+    fn tree(&mut self, name: &str, from: &Path) -> Result<()> {
+        let read = || format!("cannot read {}", from.display());
+        let mode = |metadata: &Metadata| metadata.permissions().mode() & 0o7777;
+        let metadata = fs::symlink_metadata(from).with_context(read)?;
+        if metadata.is_symlink() {
+            let target = fs::read_link(from).with_context(read)?;
+            self.entry(name, ModeFileType::Symlink, 0o777, target.as_os_str().as_encoded_bytes())?;
+        } else if metadata.is_file() {
+            self.entry(name, ModeFileType::Regular, mode(&metadata), &fs::read(from).with_context(read)?)?;
+        } else if metadata.is_dir() {
+            self.entry(name, ModeFileType::Directory, mode(&metadata), b"")?;
+            for entry in fs::read_dir(from).with_context(read)? {
+                let entry = entry.with_context(read)?;
+                self.tree(&format!("{name}/{}", entry.file_name().to_string_lossy()), &entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     fn file(&mut self, name: &str, bytes: &[u8]) -> Result<()> {

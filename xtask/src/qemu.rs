@@ -25,6 +25,8 @@ pub struct Machine<'a> {
     pub initramfs: &'a Path,
     /// Memory in MiB.
     pub memory: u32,
+    /// How many processors it has.
+    pub processors: u32,
     /// More words for the kernel's command line.
     pub kernel_arguments: &'a str,
     /// Where the kernel's log goes.
@@ -120,7 +122,8 @@ fn command_line(machine: &Machine) -> Command {
     qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
     // QEMU's emulated cmpxchg16b (seen in 7.2) leaves wrong flags behind, up to bit 31. An interrupt right after it saves them, and
     // the return from the interrupt faults: a kernel panic in one boot of some dozens. Without it the kernel takes another way.
-    qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max,-cx16", "-smp", "2"]);
+    qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max,-cx16"]);
+    qemu.arg("-smp").arg(machine.processors.to_string());
     qemu.arg("-m").arg(machine.memory.to_string());
     qemu.arg("-kernel").arg(machine.image);
     qemu.arg("-initrd").arg(machine.initramfs);

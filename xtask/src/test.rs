@@ -20,8 +20,8 @@ const SHOWN_LINES: usize = 300;
 Steps: fmt, clippy, clippy-no-default-features, doc, host-tests, programs, fuzz, loom,
 loom-self-check, litmus, litmus-self-check, torture, torture-self-check, miri, miri-self-check, thread-sanitizer,
 thread-sanitizer-self-check, bpf-object, no-std, minimum-rust, module, module-wrong-layout, criu,
-vm-suite, vm-command. With --thorough, or by their whole name: criu-forky, vm-suite-bookworm,
-vm-suite-forky, vm-command-bookworm, vm-command-forky, dkms, vm-in-tree, which make
+vm-suite, vm-command. With --thorough, or by their whole name: criu-forky, vm-criu, vm-criu-bookworm,
+vm-suite-bookworm, vm-suite-forky, vm-command-bookworm, vm-command-forky, dkms, vm-in-tree, which make
 chroots and a kernel of their own (some 45 minutes more).
 A self-check breaks rcu-core and demands that the step before it sees that. miri and
 thread-sanitizer take a nightly toolchain, which rustup is asked for.

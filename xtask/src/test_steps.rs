@@ -103,6 +103,8 @@ pub const THOROUGH_STEPS: &[TestStep] = &[
     TestStep { name: "criu-forky", work: |log| criu::on_host(log, Suite::Forky) },
     TestStep { name: "vm-suite-bookworm", work: |log| vm_suite(log, Suite::Bookworm) },
     TestStep { name: "vm-suite-forky", work: |log| vm_suite(log, Suite::Forky) },
+    TestStep { name: "vm-criu", work: |log| criu::vm::run(log, SUITE, true) },
+    TestStep { name: "vm-criu-bookworm", work: |log| criu::vm::run(log, Suite::Bookworm, false) },
     TestStep { name: "vm-command-bookworm", work: |log| command_in_vm(log, Suite::Bookworm) },
     TestStep { name: "vm-command-forky", work: |log| command_in_vm(log, Suite::Forky) },
     TestStep { name: "dkms", work: dkms::run },

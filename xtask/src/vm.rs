@@ -130,6 +130,7 @@ impl Boot {
             image: &image,
             initramfs: &initramfs,
             memory: self.memory,
+            processors: 2,
             kernel_arguments: load,
             kernel_log: &log,
             status: run.file("status"),
@@ -166,7 +167,7 @@ impl Boot {
             let wrong = kernel::module(self.suite, &chroot, Layout::Wrong)?;
             files.push((wrong, "semundo-wrong-layout.ko".to_owned()));
         }
-        let contents = Contents { programs: files, job: self.job.clone() };
+        let contents = Contents { programs: files, trees: Vec::new(), job: self.job.clone() };
         initramfs::write(initramfs, &contents)?;
         match &self.kernel_and_module {
             Some((image, _)) => Ok(image.clone()),
