@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: runs benchmark groups and writes their report.
 
+mod criu;
 mod rcu;
 mod seqfile;
 mod source;
@@ -23,7 +24,7 @@ use crate::vm::Boot;
 /// What `bench` takes.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Groups: kernel-read, kernel-write, rcu, seqfile, source.
+Groups: criu, kernel-read, kernel-write, rcu, seqfile, source.
 Bars that are not met are shown, and do not make it fail.")]
 pub struct Args {
     /// The groups to run [default: all]
@@ -49,6 +50,7 @@ const GROUPS: &[Group] = &[
         },
     },
     Group { name: "kernel-write", measure: || in_vm("kernel-write"), bars: kernel_write_bars },
+    Group { name: "criu", measure: criu::measure, bars: criu::bars },
     Group { name: "rcu", measure: rcu::measure, bars: rcu::bars },
     Group { name: "seqfile", measure: seqfile::measure, bars: seqfile::bars },
     Group { name: "source", measure: source::measure, bars: source::bars },
