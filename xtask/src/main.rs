@@ -14,6 +14,7 @@ mod criu;
 mod demo;
 mod dkms;
 mod fuzz;
+mod fuzz_engine;
 mod guest;
 mod in_tree;
 mod initramfs;
@@ -58,6 +59,8 @@ enum Task {
     Bench(bench::Args),
     /// Boot a stock kernel with the module loaded, or a patched one, and run a command, or a shell
     Vm(vm::Args),
+    /// Run random programs on the semaphore engine and on the running kernel, and compare after each call
+    FuzzEngine(fuzz_engine::Args),
     /// Compile the BPF program of the command
     Bpf,
     /// Build the module for a suite's stock kernel, or the patched kernel, and print its path
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::run(&args),
         Task::Vm(args) => vm::run(&args),
         Task::Bpf => bpf::run(),
+        Task::FuzzEngine(args) => fuzz_engine::run(&args),
         Task::Kernel(args) => kernel::run(&args),
     };
     ended.unwrap_or_else(|error| {
