@@ -16,7 +16,7 @@ use crate::needs;
 use crate::programs::Program;
 use crate::refused::Refused;
 use crate::rpc::LIBS_DIR;
-use crate::running::{Running, all_have_ended};
+use crate::running::{Running, all_have_ended, run};
 use crate::test;
 use crate::work::Work;
 use crate::{PROGRAM, detours};
@@ -52,9 +52,8 @@ fn runs(engine: &'static str) -> Result<(), String> {
 /// Through a checkpoint, which ends the container, and a restore.
 fn detour(engine: &'static str, program: &'static Program, plugin: Plugin) -> Result<Vec<End>, Refused> {
     let container = Container::new(engine, program);
-    let running = container.start()?;
+    container.start()?;
     container.call(plugin, &["checkpoint", "--image-path", &container.images()])?;
-    drop(running);
     all_have_ended();
     let restored = container.running("restore", plugin, &["--image-path", &container.images()])?;
     if plugin == Plugin::With {
@@ -156,7 +155,7 @@ impl Container {
         if let Some(plugins) = plugin.directory() {
             engine.env(LIBS_DIR, plugins);
         }
-        let status = engine.status().map_err(|error| Refused::new(&self.work, "log", &error.to_string()))?;
+        let status = run(&mut engine).map_err(|error| Refused::new(&self.work, "log", &error.to_string()))?;
         if status.success() {
             return Ok(());
         }

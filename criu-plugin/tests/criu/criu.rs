@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::programs::Program;
 use crate::refused::Refused;
-use crate::running::Running;
+use crate::running::{Running, run};
 use crate::work::Work;
 
 /// Names the directory that holds the plugin and nothing else.
@@ -80,7 +80,7 @@ fn finish(mut criu: Command, work: &Work, log: &str) -> Result<(), Refused> {
     let said = fs::File::create(work.file("criu-says")).unwrap();
     // It may leave processes behind that hold its outputs: a pipe would not end with it.
     criu.stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said);
-    let status = criu.status().unwrap();
+    let status = run(&mut criu).unwrap();
     if status.success() {
         return Ok(());
     }

@@ -11,7 +11,7 @@ use crate::end::End;
 use crate::needs;
 use crate::programs::Program;
 use crate::refused::Refused;
-use crate::running::{Running, is_stopped};
+use crate::running::{Running, is_stopped, run};
 use crate::test;
 use crate::work::Work;
 
@@ -84,10 +84,15 @@ fn resumed(running: &Running, plugin: Plugin) {
 fn once(program: &'static Program, plugin: Plugin) -> Ends {
     let work = Work::new();
     let running = Running::start(program, &work);
+    let lists = running.undo_lists();
     criu::dump(&running, &work, plugin, &[])?;
     running.was_killed();
     let restored = criu::restore(program, &work, plugin, &[])?;
     resumed(&restored, plugin);
+    if plugin == Plugin::With {
+        // An end does not tell all adjustments apart, because values have limits.
+        assert_eq!(restored.undo_lists(), lists);
+    }
     Ok(vec![restored.end(&work)])
 }
 
@@ -164,19 +169,20 @@ fn by_the_command() {
     let running = Running::start(program, &work);
     criu::dump(&running, &work, Plugin::Without, &["--leave-stopped"]).unwrap_or_else(|refused| panic!("{refused}"));
     let image = work.file("lists").display().to_string();
-    semundo(&["save", &running.pid.to_string(), "-o", &image]);
+    semundo(&work, &["save", &running.pid.to_string(), "-o", &image]);
     running.signal(Signal::SIGKILL);
     running.was_killed();
     let restored = criu::restore(program, &work, Plugin::Without, &["--leave-stopped"]);
     let restored = restored.unwrap_or_else(|refused| panic!("{refused}"));
     is_stopped(&restored);
-    semundo(&["restore", &image, "--pid", &restored.pid.to_string()]);
+    semundo(&work, &["restore", &image, "--pid", &restored.pid.to_string()]);
     is_stopped(&restored);
     restored.signal(Signal::SIGCONT);
     assert_eq!(restored.end(&work), wanted);
 }
 
-fn semundo(words: &[&str]) {
-    let out = Command::new("semundo").args(words).output().unwrap();
-    assert!(out.status.success(), "semundo {words:?}: {}", String::from_utf8_lossy(&out.stderr));
+fn semundo(work: &Work, words: &[&str]) {
+    let said = fs::File::create(work.file("semundo-says")).unwrap();
+    let status = run(Command::new("semundo").args(words).stderr(said)).unwrap();
+    assert!(status.success(), "semundo {words:?}: {status}: {}", work.read("semundo-says"));
 }

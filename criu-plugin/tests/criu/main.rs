@@ -18,6 +18,7 @@ mod running;
 mod work;
 
 use std::env;
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
@@ -45,10 +46,11 @@ fn tests() -> Vec<Trial> {
     all.into_iter().flatten().map(|test| test.with_ignored_flag(true)).collect()
 }
 
-/// A test, by its name; what it asserts is what fails.
+/// A test, by its name; what it asserts is what fails. Nothing that it has started outlives it.
 fn test(name: impl Into<String>, body: impl FnOnce() + Send + 'static) -> Trial {
     Trial::test(name, move || {
-        body();
-        Ok(())
+        let result = panic::catch_unwind(AssertUnwindSafe(body));
+        running::kill_all();
+        result.map_err(|why| panic::resume_unwind(why))
     })
 }

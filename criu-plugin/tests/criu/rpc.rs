@@ -9,14 +9,16 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use libtest_mimic::Trial;
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
+use nix::sys::socket::sockopt::ReceiveTimeout;
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, setsockopt, socketpair};
+use nix::sys::time::TimeVal;
 
 use crate::criu::Plugin;
 use crate::detours::compare;
 use crate::end::End;
 use crate::programs::Program;
 use crate::refused::Refused;
-use crate::running::{Running, all_have_ended};
+use crate::running::{PATIENCE, Running, all_have_ended};
 use crate::test;
 use crate::work::Work;
 
@@ -84,6 +86,8 @@ fn ask(what: u64, pid: Option<i32>, work: &Work, plugin: Plugin) -> Result<Optio
     }
     give_as_3(&mut criu, theirs);
     let mut criu = criu.spawn().unwrap();
+    // One that does not answer must not be waited for without end.
+    setsockopt(&ours, ReceiveTimeout, &TimeVal::new(PATIENCE.as_secs() as i64, 0)).unwrap();
     send(ours.as_raw_fd(), &request.0, MsgFlags::empty()).unwrap();
     let mut answer = vec![0; 4096];
     let length = recv(ours.as_raw_fd(), &mut answer, MsgFlags::empty()).unwrap();

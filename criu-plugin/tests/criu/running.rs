@@ -4,7 +4,7 @@ use std::env;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, setsid};
 use semundo::ipc_namespace::IpcNamespace;
+use semundo::source::bpf::Bpf;
 use semundo::sysv::SemSet;
+use semundo::{Select, Source};
 
 use crate::PROGRAM;
 use crate::call::exit_now;
@@ -24,7 +26,7 @@ use crate::programs::Program;
 use crate::work::Work;
 
 /// How long anything may take that is to happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The largest number of sets that a program makes; their identifiers begin at 0 in a new IPC namespace.
 const MOST_SETS: i32 = 16;
@@ -45,7 +47,7 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// A program's processes, which are all killed at the end.
+/// A program's processes.
 pub struct Running {
     /// What runs.
     pub program: &'static Program,
@@ -109,6 +111,14 @@ impl Running {
         tree
     }
 
+    /// All undo lists of its processes, as the kernel has them, in a fixed order.
+    pub fn undo_lists(&self) -> Vec<String> {
+        let lists = Bpf::load().and_then(|bpf| bpf.read(&Select::Pids(self.tree()))).unwrap();
+        let mut lists: Vec<_> = lists.iter().map(|list| format!("{:?}", list.adjustments)).collect();
+        lists.sort();
+        lists
+    }
+
     /// Does something in its IPC namespace.
     pub fn in_namespace<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         IpcNamespace::of(self.pid).unwrap().run(work).unwrap()
@@ -134,14 +144,6 @@ impl Running {
     /// Waits until all of it have ended that a checkpoint has killed.
     pub fn was_killed(self) {
         assert_eq!(reap(self.pid), libc::SIGKILL, "the checkpoint kills it");
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            kill_all();
-        }
     }
 }
 
@@ -217,8 +219,19 @@ pub fn is_stopped(running: &Running) {
     until("it is stopped", || running.tree().iter().all(|pid| state(*pid) == Some('T')));
 }
 
+/// Runs a command of others to its end, which must come.
+pub fn run(command: &mut Command) -> io::Result<ExitStatus> {
+    let mut child = command.spawn()?;
+    let mut status = None;
+    until(&format!("{} ends", command.get_program().display()), || {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    });
+    Ok(status.expect("it has ended"))
+}
+
 /// Kills all our descendants.
-fn kill_all() {
+pub fn kill_all() {
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
         let all = semundo::processes::tree(std::process::id() as i32);

@@ -8,6 +8,8 @@ mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
 mount --rbind /dev "$root/dev"
 mount -t tmpfs tmpfs "$root/run"
+# Where it is kept from one dump to the next what the plugin reads with.
+[ ! -d "$root/sys/fs/bpf" ] || mount -t bpf bpf "$root/sys/fs/bpf"
 cd "$root"
 pivot_root . old
 cd /
