@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: runs benchmark groups and writes their report.
 
 mod criu;
+mod load;
 mod rcu;
 mod seqfile;
 mod source;
@@ -24,12 +25,17 @@ use crate::vm::Boot;
 /// What `bench` takes.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Groups: criu, kernel-read, kernel-write, rcu, seqfile, source.
+Groups: criu, kernel-read, kernel-write, load, rcu, seqfile, source. The group load also makes a page,
+target/bench/load.html.
 Bars that are not met are shown, and do not make it fail.")]
 pub struct Args {
     /// The groups to run [default: all]
     #[arg(value_name = "GROUP")]
     groups: Vec<String>,
+
+    /// Make docs/load.svg anew, the plot that the README shows (with the group load)
+    #[arg(long)]
+    readme: bool,
 }
 
 /// A benchmark group.
@@ -51,6 +57,7 @@ const GROUPS: &[Group] = &[
     },
     Group { name: "kernel-write", measure: || in_vm("kernel-write"), bars: kernel_write_bars },
     Group { name: "criu", measure: criu::measure, bars: criu::bars },
+    Group { name: "load", measure: load::measure, bars: load::bars },
     Group { name: "rcu", measure: rcu::measure, bars: rcu::bars },
     Group { name: "seqfile", measure: seqfile::measure, bars: seqfile::bars },
     Group { name: "source", measure: source::measure, bars: source::bars },
@@ -73,7 +80,12 @@ fn kernel_write_bars(all: &[Measurement]) -> Vec<Bar> {
 /// Runs the groups, writes the two files and prints the two tables.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let (mut all, mut bars) = (Vec::new(), Vec::new());
-    for group in select(&args.groups)? {
+    let groups = select(&args.groups)?;
+    let load = |group: &&Group| group.name == "load";
+    if args.readme && !groups.iter().any(load) {
+        bail!("--readme takes the plot of the group load, which is not among the groups");
+    }
+    for group in groups {
         let measured = (group.measure)()?;
         if measured.is_empty() {
             bail!("group {} measured nothing", group.name);
@@ -83,7 +95,16 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     write("report.json", &all)?;
     write("bars.json", &bars)?;
-    say(&bench_report::measurement_table(&all));
+    if args.readme {
+        load::update_readme()?;
+    }
+    let (of_load, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|m| m.group == "load");
+    if !others.is_empty() {
+        say(&bench_report::measurement_table(&others));
+    }
+    if !of_load.is_empty() {
+        say(&load::table(&of_load));
+    }
     say(bench_report::bar_table(&bars).trim_end());
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! Aligned tables for people: words to the left, numbers to the right.
+//! Aligned tables for people: words to the left, numbers to the right, and with them a dash for no number.
 
 /// Lays out a header and its rows, each line ending in a newline.
 pub fn layout(header: &[&str], rows: &[Vec<String>]) -> String {
@@ -8,7 +8,7 @@ pub fn layout(header: &[&str], rows: &[Vec<String>]) -> String {
     let widths: Vec<_> =
         (0..header.len()).map(|i| column(i).map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
     let numeric: Vec<_> =
-        (0..header.len()).map(|i| column(i).skip(1).all(|cell| cell.parse::<f64>().is_ok())).collect();
+        (0..header.len()).map(|i| column(i).skip(1).all(|cell| cell == "-" || cell.parse::<f64>().is_ok())).collect();
     let mut text = String::new();
     for line in &lines {
         let cells = line.iter().enumerate().map(|(i, cell)| {
@@ -30,6 +30,12 @@ mod tests {
         let rows = [["a", "1.5"], ["long", "100"]].map(|row| row.map(str::to_owned).to_vec());
         let expected = "case   us\na     1.5\nlong  100\n";
         assert_eq!(layout(&["case", "us"], &rows), expected);
+    }
+
+    #[test]
+    fn a_dash_stands_where_a_number_would() {
+        let rows = [["a", "-"], ["b", "100"]].map(|row| row.map(str::to_owned).to_vec());
+        assert_eq!(layout(&["case", "us"], &rows), "case   us\na       -\nb     100\n");
     }
 
     #[test]
