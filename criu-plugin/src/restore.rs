@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use anyhow::{Context, Result};
-use semundo::UndoList;
+use anyhow::{Context, Result, ensure};
 use semundo::image::Image;
 use semundo::inject::{self, Adopted};
 use semundo::ipc_namespace::IpcNamespace;
 use semundo::restore::{self, Error, Report, Wanted};
+use semundo::source::{self, bpf::Bpf};
 use semundo::sysv::{SemSet, Stat};
+use semundo::undo_list::{self, UndoList};
+use semundo::{Select, Source};
 
 use crate::status::Status;
 use crate::{criu, images, threads};
@@ -22,12 +24,14 @@ const EVERYBODY: u32 = 0o666;
 #[derive(Debug)]
 pub(crate) struct Restore {
     images: BTreeMap<i32, Image>,
+    /// What reads the lists again, once it was tried to have it.
+    reader: Option<Result<Box<Bpf>, source::Error>>,
 }
 
 impl Restore {
     /// Those of the image directory.
     pub(crate) fn read(directory: &Path) -> Result<Self> {
-        Ok(Self { images: images::read(directory)? })
+        Ok(Self { images: images::read(directory)?, reader: None })
     }
 
     /// The processes that are not restored.
@@ -42,13 +46,35 @@ impl Restore {
         }
         let inner_pid = Status::of(pid).with_context(|| format!("process {pid} is gone"))?.inner_pid;
         let Some(image) = self.images.remove(&inner_pid) else { return Ok(()) };
-        into(pid, &image).with_context(|| format!("the undo list of process {inner_pid}"))
+        let tids = threads::by_inner(pid);
+        into(pid, &tids, &image)
+            .and_then(|()| self.verify(pid, &tids, &image))
+            .with_context(|| format!("the undo list of process {inner_pid}"))
+    }
+
+    /// Reads the lists of a process, which must be those of the image.
+    fn verify(&mut self, pid: i32, tids: &BTreeMap<i32, i32>, image: &Image) -> Result<()> {
+        let reader = match self.reader.get_or_insert_with(|| Bpf::load_pinned().map(Box::new)) {
+            Ok(reader) => reader,
+            Err(error) => {
+                criu::info(&format!("the restored lists are not read again: {error}"));
+                return Ok(());
+            }
+        };
+        let lists = reader.read(&Select::Pids(vec![pid])).context("reading it again")?;
+        for list in image.lists() {
+            for task in &list.tasks {
+                let tid = tids.get(&task.tid).with_context(|| format!("it has no thread {}", task.tid))?;
+                let is = undo_list::of_thread(&lists, *tid).map_or(&[][..], |list| &list.adjustments);
+                ensure!(*is == list.adjustments, "thread {} has {is:?} instead of what was saved", task.tid);
+            }
+        }
+        Ok(())
     }
 }
 
 /// Puts the lists of an image into the threads of a process.
-fn into(pid: i32, image: &Image) -> Result<()> {
-    let tids = threads::by_inner(pid);
+fn into(pid: i32, tids: &BTreeMap<i32, i32>, image: &Image) -> Result<()> {
     let adopt = |list: &UndoList| {
         let inner = list.tasks[0].tid;
         let tid = tids.get(&inner).with_context(|| format!("it has no thread {inner}"))?;
@@ -104,4 +130,135 @@ fn with_permission(wanted: &Wanted, work: impl FnOnce() -> Result<Report, Error>
     let report = result?;
     back.context("a set's mode cannot be set back")?;
     Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::ptrace::{self, Options};
+    use nix::sys::wait::{WaitPidFlag, waitpid};
+    use nix::unistd::Pid;
+    use semundo::image::SavedSet;
+    use semundo::sysv::TempSet;
+    use semundo::{Adjustments, Task};
+    use std::fs;
+
+    const NOBODY: u32 = 65534;
+
+    /// A child that this thread holds, as CRIU holds a task, until it is killed.
+    struct Held(Pid);
+
+    impl Held {
+        fn new(uid: u32) -> Self {
+            // SAFETY: the child makes system calls only.
+            let pid = unsafe { libc::fork() };
+            assert!(pid >= 0);
+            if pid == 0 {
+                // SAFETY: of numbers only.
+                unsafe {
+                    libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                    libc::setresuid(uid, uid, uid);
+                    loop {
+                        libc::pause();
+                    }
+                }
+            }
+            let status = || fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+            let is_ready =
+                |status: &str| status.contains(&format!("Uid:\t{uid}\t{uid}\t")) && status.contains("State:\tS");
+            while !is_ready(&status()) {
+                std::thread::yield_now();
+            }
+            let held = Pid::from_raw(pid);
+            ptrace::seize(held, Options::PTRACE_O_TRACESYSGOOD).unwrap();
+            ptrace::interrupt(held).unwrap();
+            waitpid(held, Some(WaitPidFlag::__WALL)).unwrap();
+            Self(held)
+        }
+
+        fn pid(&self) -> i32 {
+            self.0.as_raw()
+        }
+
+        fn kill(self) {
+            ptrace::kill(self.0).unwrap();
+            waitpid(self.0, Some(WaitPidFlag::__WALL)).unwrap();
+        }
+    }
+
+    /// What a dump of the child would have been.
+    fn image(held: &Held, set: &SemSet, semadj: &[i16]) -> Image {
+        let ipc_namespace = IpcNamespace::own().unwrap().inode();
+        let saved = SavedSet::read(ipc_namespace, set.id()).unwrap();
+        let adjustments = vec![Adjustments { semid: set.id(), semadj: semadj.to_vec() }];
+        let tasks = vec![Task { pid: held.pid(), tid: held.pid(), comm: "x".to_owned() }];
+        Image::new(vec![saved], vec![UndoList { tasks, ipc_namespace, adjustments }]).unwrap()
+    }
+
+    fn set(mode: u32) -> TempSet {
+        let set = TempSet::create(2, mode).unwrap();
+        set.set_values(&[5, 7]).unwrap();
+        set
+    }
+
+    #[test]
+    fn a_task_that_gave_up_its_rights_gets_its_list() {
+        for mode in [0o600, 0o604, 0] {
+            let (set, held) = (set(mode), Held::new(NOBODY));
+            let before = set.stat().unwrap();
+            into(held.pid(), &threads::by_inner(held.pid()), &image(&held, &set, &[2, -3])).unwrap();
+            assert_eq!(set.stat().unwrap(), before, "{mode:o}");
+            held.kill();
+            assert_eq!(set.values().unwrap(), [7, 4]);
+        }
+    }
+
+    #[test]
+    fn a_mode_is_set_back_also_where_the_restore_fails() {
+        let (set, held) = (set(0o600), Held::new(NOBODY));
+        let wanted = Wanted::of_image(&image(&held, &set, &[2, -3]), &image(&held, &set, &[2, -3]).lists()[0]);
+        let error = with_permission(&wanted, || {
+            assert_eq!(set.stat().unwrap().mode, 0o666);
+            Err(Error::Restless(7))
+        });
+        assert!(error.unwrap_err().to_string().contains("process 7"));
+        assert_eq!(set.stat().unwrap().mode, 0o600);
+        held.kill();
+    }
+
+    #[test]
+    fn what_is_read_again_must_be_what_was_saved() {
+        let (set, held) = (set(0o600), Held::new(0));
+        let tids = threads::by_inner(held.pid());
+        let mut restore = Restore { images: BTreeMap::new(), reader: None };
+        let image_of = |semadj: &[i16]| image(&held, &set, semadj);
+        into(held.pid(), &tids, &image_of(&[2, 0])).unwrap();
+        restore.verify(held.pid(), &tids, &image_of(&[2, 0])).unwrap();
+        assert!(matches!(restore.reader, Some(Ok(_))), "this test reads undo lists by BPF, which takes root");
+        for other in [[1, 0], [2, 1]] {
+            let error = restore.verify(held.pid(), &tids, &image_of(&other)).unwrap_err().to_string();
+            assert!(error.contains("instead of what was saved"), "{error}");
+        }
+        held.kill();
+        assert_eq!(set.values().unwrap(), [7, 7]);
+    }
+
+    #[test]
+    fn a_set_that_is_not_as_it_was_is_refused() {
+        let (set, held) = (set(0o600), Held::new(0));
+        let image = image(&held, &set, &[2, 0]);
+        set.set_value(1, 8).unwrap();
+        let error = format!("{:#}", into(held.pid(), &threads::by_inner(held.pid()), &image).unwrap_err());
+        assert!(error.contains("semaphore 1 is 8, was 7"), "{error}");
+        held.kill();
+        assert_eq!(set.values().unwrap(), [5, 8]);
+    }
+
+    #[test]
+    fn a_thread_that_is_missing_is_told() {
+        let (set, held) = (set(0o600), Held::new(0));
+        let error = into(held.pid(), &BTreeMap::new(), &image(&held, &set, &[2, 0])).unwrap_err().to_string();
+        assert!(error.contains(&format!("no thread {}", held.pid())), "{error}");
+        held.kill();
+    }
 }
