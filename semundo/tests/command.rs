@@ -225,8 +225,10 @@ fn what_is_no_image_is_named_with_its_place() {
 fn check_tries_every_way() {
     let output = semundo(&["check", "--json"]);
     let ways: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let works: Vec<_> =
+    let mut works: Vec<_> =
         ways.as_array().unwrap().iter().map(|way| (way["way"].as_str().unwrap(), way["works"] == true)).collect();
+    // Whether there is a CRIU here is not for this test to say.
+    assert_eq!(works.pop().map(|(way, _)| way), Some("checkpoints by criu"));
     assert_eq!(
         works,
         [
@@ -244,6 +246,33 @@ fn check_tries_every_way() {
     assert!(text.starts_with("no  read by in-tree: the kernel has no /proc/PID/semundo"), "{text}");
     assert!(text.contains("\nno  kernel module: not loaded"), "{text}");
     assert!(text.ends_with("Undo lists can be seen, saved and restored here.\n"), "{text}");
+}
+
+/// A CRIU that only tells what it is, in a directory with a plugin or without.
+fn check_criu(version: &str, plugin: Option<&str>) -> (bool, String) {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let criu = directory.path().join("criu");
+    std::fs::write(&criu, format!("#!/bin/sh\necho 'Version: {version}'\n")).unwrap();
+    std::fs::set_permissions(&criu, std::fs::Permissions::from_mode(0o755)).unwrap();
+    if let Some(text) = plugin {
+        std::fs::write(directory.path().join("semundo_plugin.so"), text).unwrap();
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_semundo"));
+    command.args(["check", "--json"]).env("CRIU_LIBS_DIR", directory.path()).env("PATH", directory.path());
+    let ways: serde_json::Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+    let last = ways.as_array().unwrap().last().unwrap();
+    (last["works"] == true, last["why"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn check_says_what_is_missing_for_checkpoints() {
+    let (works, why) = check_criu("3.15", None);
+    assert!(!works && why.contains("criu 3.15 is too old"), "{why}");
+    let (works, why) = check_criu("4.1.1", None);
+    assert!(!works && why.contains("criu 4.1.1 loses undo lists: install the plugin"), "{why}");
+    let (works, why) = check_criu("4.1.1", Some("no library"));
+    assert!(!works && why.contains("semundo_plugin.so: it is no shared object"), "{why}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `semundo check`: every way is tried end to end, on a semaphore set of our own.
 
+mod criu;
 mod module;
 
 use std::env;
@@ -37,6 +38,9 @@ pub fn run(json: bool) -> Result<ExitCode> {
     all.push(checked("restore -- COMMAND", own_list(), "an own list survived exec and was given back at the end"));
     all.push(checked("restore --pid PID", process(), "another process got a list and gave it back at its end"));
     let can_restore = all[all.len() - 2..].iter().all(|checked| checked.works);
+    let found = criu::look();
+    let why = found.as_ref().cloned().unwrap_or_default();
+    all.push(checked("checkpoints by criu", found.map(drop), &why));
     let mut out = print::stdout();
     if json {
         print::json(&all, &mut out)?;
