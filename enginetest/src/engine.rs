@@ -25,10 +25,7 @@ type List = RcuUndoList<Flavor>;
 /// Runs a program.
 #[must_use]
 pub fn run(program: &Program) -> Trace {
-    let limits = program.limits.map_or_else(engine::Limits::default, |limits| {
-        let program::Limits { semmsl, semmns, semopm, semmni } = limits;
-        engine::Limits { semmsl, semmns, semopm, semmni }
-    });
+    let limits = program.limits.map_or_else(engine::Limits::default, limits);
     let engine = ThreadEngine::with_limits(Membarrier, limits);
     let observer = engine.process(Credentials::root(), OBSERVER).expect("there is no process yet");
     let first = (1..=program.processes).map(|pid| engine.process(Credentials::root(), pid as i32));
@@ -81,6 +78,10 @@ impl System for Run {
                 let made = if *share { current.clone_sysvsem(pid) } else { current.fork(pid) };
                 self.processes.push(Some(made.expect("each has its own number")));
                 Ok(Value::Process(*child))
+            }
+            Called::Limit(new) => {
+                self.engine.set_limits(limits(*new));
+                Ok(Value::NOTHING)
             }
             Called::Unshare => {
                 current.unshare_sysvsem();
@@ -186,6 +187,10 @@ fn control(
         Command::GetGrowers => number(process.getncnt(semid, semaphore)),
         Command::GetZeroers => number(process.getzcnt(semid, semaphore)),
     }
+}
+
+fn limits(program::Limits { semmsl, semmns, semopm, semmni }: program::Limits) -> engine::Limits {
+    engine::Limits { semmsl, semmns, semopm, semmni }
 }
 
 fn sembuf(op: &Op) -> SemBuf {

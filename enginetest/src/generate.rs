@@ -41,6 +41,7 @@ fn call() -> impl Strategy<Value = Call> {
         52 => operation(),
         22 => control(),
         5 => any::<bool>().prop_map(|share| Call::Fork { share }),
+        1 => limits().prop_map(Call::Limit),
         2 => Just(Call::Unshare),
         1 => Just(Call::Exec),
         3 => Just(Call::Exit),

@@ -82,6 +82,8 @@ pub enum Call {
         /// Whether it does.
         share: bool,
     },
+    /// Other limits, which do not bind the sets that there are.
+    Limit(Limits),
     /// `unshare(CLONE_SYSVSEM)`.
     Unshare,
     /// `execve(2)` of the program itself, which goes on as before.

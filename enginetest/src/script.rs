@@ -78,6 +78,7 @@ impl Script {
                 let alive = self.states.iter().filter(|state| **state != State::Gone).count();
                 (alive < PROCESSES).then_some((parent, Called::Fork(number(self.states.len()), *share)))?
             }
+            Call::Limit(limits) => (alive()?, Called::Limit(*limits)),
             Call::Unshare => (idle()?, Called::Unshare),
             Call::Exec => (idle()?, Called::Exec),
             Call::Exit => (idle()?, Called::Exit),

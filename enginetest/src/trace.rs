@@ -6,7 +6,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use crate::program::{Command, Credentials, Op, Timeout};
+use crate::program::{Command, Credentials, Limits, Op, Timeout};
 
 /// How many semaphores of a set are looked at.
 pub const LOOKED_AT: usize = 128;
@@ -47,6 +47,8 @@ pub enum Called {
     Control(i32, i32, Command),
     /// `clone(2)`: the child, and whether it shares the undo list.
     Fork(Process, bool),
+    /// Other limits.
+    Limit(Limits),
     /// `unshare(CLONE_SYSVSEM)`.
     Unshare,
     /// `execve(2)`.

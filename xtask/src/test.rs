@@ -23,6 +23,8 @@ thread-sanitizer-self-check, bpf-object, no-std, minimum-rust, module, module-wr
 vm-suite, vm-command. With --thorough, or by their whole name: criu-forky, vm-criu, vm-criu-bookworm,
 vm-suite-bookworm, vm-suite-forky, vm-command-bookworm, vm-command-forky, dkms, vm-in-tree, which make
 chroots and a kernel of their own (some 45 minutes more).
+host-tests runs 20,000 random programs on the semaphore engine and on the kernel; `cargo xtask fuzz-engine`
+runs more.
 A self-check breaks rcu-core and demands that the step before it sees that. miri and
 thread-sanitizer take a nightly toolchain, which rustup is asked for.
 Each step's output is kept below target/test-logs. The last line is `N passed, M failed`.")]

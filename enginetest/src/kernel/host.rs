@@ -107,9 +107,8 @@ impl Drop for Host<'_> {
 impl<'a> Host<'a> {
     fn start(shared: &'a Shared, bpf: Option<&'a Bpf>, program: &Program) -> Result<Self> {
         unshare(CloneFlags::CLONE_NEWIPC).context("unshare(CLONE_NEWIPC)")?;
-        if let Some(Limits { semmsl, semmns, semopm, semmni }) = program.limits {
-            let limits = "/proc/sys/kernel/sem";
-            fs::write(limits, format!("{semmsl} {semmns} {semopm} {semmni}")).context(limits)?;
+        if let Some(limits) = program.limits {
+            limit(limits)?;
         }
         let mut host = Self { shared, bpf, actors: Vec::new(), undoes: false };
         for place in 0..program.processes {
@@ -287,6 +286,10 @@ impl System for Host<'_> {
                 self.actors.push(Actor { pid, place: free, alive: true });
                 return Ok(Outcome::Answered(Ok(Value::Process(child))));
             }
+            Called::Limit(limits) => {
+                limit(limits)?;
+                return Ok(Outcome::Answered(Ok(Value::NOTHING)));
+            }
             Called::Unshare => Told::Unshare,
             Called::Exec => Told::Exec,
             Called::Become(credentials) => Told::Become(credentials),
@@ -334,6 +337,12 @@ impl System for Host<'_> {
     }
 }
 
+/// Sets the limits of the namespace.
+fn limit(Limits { semmsl, semmns, semopm, semmni }: Limits) -> Result<()> {
+    let file = "/proc/sys/kernel/sem";
+    fs::write(file, format!("{semmsl} {semmns} {semopm} {semmni}")).context(file)
+}
+
 /// How many calls wait in a set.
 fn waiting(semid: i32) -> Result<u32> {
     // A wrong identifier is none of a set, which has no waiters.
@@ -342,7 +351,7 @@ fn waiting(semid: i32) -> Result<u32> {
         return Ok(0);
     }
     let mut sum = 0;
-    for number in 0..stat.nsems as i32 {
+    for number in (0..stat.nsems as i32).take(LOOKED_AT) {
         for command in [libc::GETNCNT, libc::GETZCNT] {
             sum += sys::semctl(semid, number, command, 0).map_err(|errno| unexpected("GETNCNT", errno))? as u32;
         }
