@@ -8,9 +8,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use io_uring::{IoUring, opcode, squeue, types};
+use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::unistd::{Uid, dup2_stdout, setresuid};
-use semundo::sysv::SemSet;
+use semundo::sysv::{Op, SemSet};
 
 use super::permissions::become_user;
 use super::{Test, test};
@@ -26,6 +27,7 @@ pub const TESTS: &[Test] = &[
     test("write errors: memory that is not there", 60, bad_address),
     test("write errors: an open file keeps little memory", 60, kept_memory),
     test("write errors: no right to one of three sets", 60, no_right),
+    test("write errors: the right to a set is lost on the way", 120, not_taken_back),
     test("write errors: an unfinished line is dropped and told once", 60, unfinished),
     test("write errors: many unfinished lines are told seldom", 60, unfinished_often),
     test("write errors: a failed write may be done again", 60, again),
@@ -219,6 +221,71 @@ fn no_right() -> Result<()> {
         write_is(&list.text(), None, &list)
     })?
     .join()
+}
+
+/// A later set is refused when the right to the first one is gone: that one stays as written, EIO tells, and the rest is taken back.
+fn not_taken_back() -> Result<()> {
+    let lost = SemSet::create(1, 0o666)?;
+    let between = (0..100).map(|_| SemSet::create(200, 0o666)).collect::<Result<Vec<_>, _>>()?;
+    let closed = SemSet::create(1, 0o600)?;
+    let list = |adjustment: i16, of_lost: i16| {
+        let mut list = List::default();
+        between.iter().for_each(|set| list.set(set.id(), vec![adjustment; 200]));
+        list.set(lost.id(), vec![of_lost]);
+        list
+    };
+    let (before, half) = (list(1, 1), list(1, 2));
+    let middle: String = between.iter().map(|set| line(set.id(), &[2; 200])).collect();
+    let text = format!("{}{middle}{}", line(lost.id(), &[2]), line(closed.id(), &[2]));
+    let mut writer = Child::fork(|link| {
+        become_user(1000, 1000)?;
+        loop {
+            ensure!(writing::write(&before.text())?.is_none(), "the first write");
+            link.step()?;
+            let answer = writing::write(text.as_bytes())?;
+            let left = List::own()?;
+            ensure!(
+                (answer == Some(libc::EIO) && left == half) || (answer == Some(libc::EACCES) && left == before),
+                "a write answers {answer:?} and leaves {left:?}"
+            );
+            link.send(if answer == Some(libc::EIO) { "EIO" } else { "EACCES" })?;
+            link.wait()?;
+        }
+    })?;
+    let mut refused = 0;
+    loop {
+        writer.link().wait()?;
+        // Now the last who changed it is us.
+        lost.op(&[Op::new(0, 1)])?;
+        lost.op(&[Op::new(0, -1)])?;
+        writer.link().go()?;
+        while last_changed_by(lost)? != writer.pid() {}
+        set_mode(lost, 0o600)?;
+        let answer = writer.link().recv_text()?;
+        set_mode(lost, 0o666)?;
+        if answer == "EIO" {
+            println!("   {refused} writes were too fast");
+            return Ok(());
+        }
+        refused += 1;
+        writer.link().go()?;
+    }
+}
+
+fn last_changed_by(set: SemSet) -> Result<i32> {
+    // SAFETY: GETPID takes no fourth argument.
+    Ok(Errno::result(unsafe { libc::semctl(set.id(), 0, libc::GETPID) })?)
+}
+
+fn set_mode(set: SemSet, mode: u16) -> Result<()> {
+    // SAFETY: zeros are a valid `semid_ds`, IPC_STAT fills one, and IPC_SET only reads it.
+    unsafe {
+        let mut ds: libc::semid_ds = std::mem::zeroed();
+        Errno::result(libc::semctl(set.id(), 0, libc::IPC_STAT, &raw mut ds))?;
+        ds.sem_perm.mode = mode;
+        Errno::result(libc::semctl(set.id(), 0, libc::IPC_SET, &raw mut ds))?;
+    }
+    Ok(())
 }
 
 /// The log's lines about what was not finished.

@@ -6,6 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
+use nix::errno::Errno;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use semundo::sysv::{Op, SemSet};
 
 use super::{Test, test};
@@ -20,6 +22,7 @@ pub const TESTS: &[Test] = &[
     test("write races: another process changes the values", 120, changed_values),
     test("write races: another process sets the values", 120, set_values),
     test("write races: a set is removed", 240, removed_set),
+    test("write races: the writer gets signals", 120, signals),
     test("write races: the writer is killed", 240, killed),
 ];
 
@@ -302,6 +305,40 @@ fn removed_set() -> Result<()> {
     }
     println!("   {done} writes done, {refused} refused");
     ensure!(done > 0 && refused > 0, "one of the two never came");
+    Ok(())
+}
+
+/// A signal that is handled interrupts no write, and is not lost by it.
+fn signals() -> Result<()> {
+    const WIDTH: usize = 100;
+    const WANTED: u64 = 20;
+    static HANDLED: AtomicU64 = AtomicU64::new(0);
+    extern "C" fn handle(_signal: libc::c_int) {
+        HANDLED.fetch_add(1, Relaxed);
+    }
+    let sets = sets(20, WIDTH, 100)?;
+    let lists = [1, -2].map(|adjustment| uniform(&sets, WIDTH, adjustment));
+    // Without SA_RESTART: what a signal interrupts answers EINTR.
+    let action = SigAction::new(SigHandler::Handler(handle), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler only counts.
+    unsafe { sigaction(Signal::SIGALRM, &action)? };
+    let millisecond = libc::timeval { tv_sec: 0, tv_usec: 1_000 };
+    let timer = libc::itimerval { it_interval: millisecond, it_value: millisecond };
+    // SAFETY: the timer is read, and the old one not asked for.
+    Errno::result(unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) })?;
+    let (mut writes, mut during) = (0, 0);
+    while during < WANTED {
+        for list in &lists {
+            let mut file = writing::open()?;
+            let (text, before) = (list.text(), HANDLED.load(Relaxed));
+            let answer = writing::write_to(&mut file, &text);
+            ensure!(answer.is_none(), "a write answers {answer:?}");
+            during += u64::from(HANDLED.load(Relaxed) > before);
+            writes += 1;
+            list.is_own()?;
+        }
+    }
+    println!("   {during} of {writes} writes had signals");
     Ok(())
 }
 
