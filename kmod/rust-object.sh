@@ -1,7 +1,8 @@
 #!/bin/sh
 # Builds the one Rust object of the module: `core` from the compiler's library source, the three cores and the
 # module's crate, all with kernel flags, linked by LTO into one relocatable object. The same object serves every kernel; a kernel
-# with the patches leaves out what it has no use for by the conditions semundo_in_tree and semundo_read_only (src/lib.rs).
+# with the patches leaves out what it has no use for by the conditions semundo_in_tree and semundo_read_only (src/lib.rs); where
+# KASAN or KCSAN checks it, the conditions semundo_kasan and semundo_kcsan have the object checked, too.
 #
 # usage: RUSTC=rustc rust-object.sh KMOD_DIR BUILD_DIR OBJECT [CONDITION...]
 set -eu
@@ -62,6 +63,31 @@ fi
 # The compiler passes these features on, but warns of each at every call. Cargo's lints see to the other warnings.
 flags="$flags -Awarnings"
 
+# Whether a checker of the kernel is to watch the object.
+checked_by() {
+	case " $conditions " in
+	*" --cfg=semundo_$1 "*) ;;
+	*) false ;;
+	esac
+}
+
+emit=link
+# KASAN: calls of the kernel's functions that check an access, as gcc makes them for CONFIG_KASAN_OUTLINE. The shadow of the stack
+# is written in place; where it lies is Kconfig's KASAN_SHADOW_OFFSET, the same for all x86-64 kernels.
+if checked_by kasan; then
+	flags="$flags -Zsanitizer=kernel-address -Zsanitizer-recover=kernel-address
+		-Cllvm-args=-asan-mapping-offset=0xdffffc0000000000 -Cllvm-args=-asan-instrumentation-with-call-threshold=0
+		-Cllvm-args=-asan-stack=1 -Cllvm-args=-asan-globals=0 -Cllvm-args=-asan-kernel-mem-intrinsic-prefix=1"
+fi
+# KCSAN: see the end.
+if checked_by kcsan; then
+	emit=link,llvm-ir
+	llvm=$("$rustc" -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
+	for tool in opt llc; do
+		"$tool" --version 2>/dev/null | grep -q "LLVM version $llvm\." || fail "no $tool of LLVM $llvm, which is rustc's"
+	done
+fi
+
 compile() { # CRATE_NAME SOURCE FLAGS...
 	name=$1
 	source=$2
@@ -90,10 +116,20 @@ use="--edition=2024 --extern core=$build/libcore.rlib --extern compiler_builtins
 	compile seqfile_core "$kmod/../seqfile-core/src/lib.rs" $use
 	compile semundo_core "$kmod/../semundo-core/src/lib.rs" $use \
 		--extern rcu_core="$build/librcu_core.rlib" --extern seqfile_core="$build/libseqfile_core.rlib"
-	"$rustc" --crate-name semundo_kmod --crate-type=staticlib --emit=link $flags $use -Clto=fat $conditions \
+	"$rustc" --crate-name semundo_kmod --crate-type=staticlib --emit=$emit $flags $use -Clto=fat $conditions \
 		--extern rcu_core="$build/librcu_core.rlib" --extern seqfile_core="$build/libseqfile_core.rlib" \
 		--extern semundo_core="$build/libsemundo_core.rlib" "$kmod/src/lib.rs"
 }
+
+if checked_by kcsan; then
+	# The target has no thread sanitizer in rustc's eyes, but LLVM has: all functions of what LTO left are given to it, the last
+	# passes are the compiler's.
+	sed '/^attributes #.*"patchable-function-prefix"/ s/{/{ sanitize_thread/' "$build/semundo_kmod.ll" >"$build/watched.ll"
+	opt -passes='function(tsan)' -tsan-distinguish-volatile=1 -tsan-compound-read-before-write=1 \
+		-tsan-instrument-func-entry-exit=0 "$build/watched.ll" -o "$build/watched.bc"
+	llc -O2 -filetype=obj -relocation-model=static -code-model=kernel "$build/watched.bc" -o "$object"
+	exit
+fi
 
 # The archive holds the one object that LTO left, and perhaps empty companions.
 rm -rf "$build/members"

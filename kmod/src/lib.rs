@@ -5,7 +5,8 @@
 //! and credentials. All else is here, and the walk, the text form, the planner and the lists are the very crates that user space links.
 //! `make` builds this crate for the kernel (`rust-object.sh`); cargo builds it for tests and lints on the host. A kernel whose own
 //! the files are builds it without the table and the check of the layouts (`semundo_in_tree`), and, before the last patch of the
-//! series, without writing (`semundo_read_only`).
+//! series, without writing (`semundo_read_only`). Where the kernel's own checkers are to be seen at work it has bugs
+//! (`semundo_bugs`).
 #![no_std]
 
 #[cfg(test)]
@@ -13,6 +14,8 @@ extern crate std;
 
 #[cfg(not(semundo_in_tree))]
 pub mod btf;
+#[cfg(semundo_bugs)]
+mod bugs;
 #[cfg(not(semundo_in_tree))]
 mod check;
 mod exports;

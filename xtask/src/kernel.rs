@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::cache;
 use crate::chroot::{Bind, Chroot};
 use crate::command;
-use crate::in_tree;
+use crate::in_tree::{self, Checkers};
 use crate::sources;
 use crate::suite::Suite;
 
@@ -26,6 +26,9 @@ pub struct Args {
     /// Build the kernel with the patch series of kmod/patches instead
     #[arg(long, conflicts_with = "wrong_layout")]
     in_tree: bool,
+    /// And with these of the kernel's own checkers
+    #[arg(long, value_name = "CHECKERS", requires = "in_tree")]
+    checked: Option<Checkers>,
 }
 
 /// Builds the module or the kernel and prints where it is.
@@ -33,7 +36,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let _lock = cache::lock(args.kernel)?;
     let chroot = Chroot::prepare(args.kernel)?;
     if args.in_tree {
-        println!("{}", in_tree::image(args.kernel, &chroot)?.display());
+        println!("{}", in_tree::image(args.kernel, &chroot, args.checked)?.display());
         return Ok(ExitCode::SUCCESS);
     }
     let layout = if args.wrong_layout { Layout::Wrong } else { Layout::Right };

@@ -56,8 +56,10 @@ impl Suite {
             packages.extend(["rustc", "rust-src", "cargo"]);
         }
         if self == Self::Trixie {
-            // What compiles the command's BPF program.
+            // What compiles the command's BPF program, and instruments Rust for KCSAN.
             packages.extend(["clang", "llvm", "libbpf-dev"]);
+        }
+        if self != Self::Bookworm {
             // What the patched kernel is built and its patches are checked with.
             packages.extend(["bc", "bison", "flex", "libelf-dev", "patch", "perl", "xz-utils"]);
         }

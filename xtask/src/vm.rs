@@ -13,7 +13,7 @@ use crate::cache::{self, RunDir};
 use crate::chroot::Chroot;
 use crate::command;
 use crate::guest;
-use crate::in_tree;
+use crate::in_tree::{self, Checkers};
 use crate::initramfs::{self, Contents, Job};
 use crate::kernel::{self, Layout};
 use crate::progress;
@@ -28,6 +28,7 @@ Examples:
   cargo xtask vm -- cat /proc/sysvipc/semundo
   cargo xtask vm -- vmtest suite        the tests that run inside
   cargo xtask vm --in-tree -- cat /proc/self/semundo
+  cargo xtask vm --in-tree --checked kasan -- vmtest awake
   cargo xtask vm -- sh -c 'dmesg | tail; exit 3'
 Its exit status is the command's. /bin holds busybox, vmtest and semundo.")]
 pub struct Args {
@@ -37,9 +38,12 @@ pub struct Args {
     /// Boot the kernel with the patch series of kmod/patches instead, without the module
     #[arg(long)]
     in_tree: bool,
-    /// The VM's memory
-    #[arg(long, value_name = "MiB", default_value_t = 1024)]
-    memory: u32,
+    /// And with these of the kernel's own checkers
+    #[arg(long, value_name = "CHECKERS", requires = "in_tree")]
+    checked: Option<Checkers>,
+    /// The VM's memory [default: 1024, with checkers 3072]
+    #[arg(long, value_name = "MiB")]
+    memory: Option<u32>,
     /// Stop the VM after this many seconds [default: 600; a shell has no limit]
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
@@ -54,10 +58,12 @@ pub struct Args {
 /// Boots as the command line says.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let mut boot = Boot::new(args.kernel);
-    boot.memory = args.memory;
-    boot.load = !args.no_load && !args.in_tree;
+    if args.in_tree {
+        boot = boot.in_tree(args.checked);
+    }
+    boot.memory = args.memory.unwrap_or(boot.memory);
+    boot.load &= !args.no_load;
     boot.wrong_layout = !args.in_tree;
-    boot.in_tree = args.in_tree;
     boot.timeout = Some(Duration::from_secs(args.timeout.unwrap_or(600)));
     if args.command.is_empty() {
         if !stdin().is_terminal() {
@@ -84,6 +90,8 @@ pub struct Boot {
     pub load: bool,
     /// Whether the patched kernel boots, for which there is no module.
     pub in_tree: bool,
+    /// The checkers of the patched kernel.
+    pub checkers: Option<Checkers>,
     /// Whether the module with the wrong layout is there too.
     pub wrong_layout: bool,
     /// A kernel's image and a module for it, in place of the suite's kernel and the module that is built for that.
@@ -104,6 +112,7 @@ impl Boot {
             memory: 1024,
             load: true,
             in_tree: false,
+            checkers: None,
             wrong_layout: false,
             kernel_and_module: None,
             tests: Vec::new(),
@@ -118,6 +127,15 @@ impl Boot {
         Self { job: Job::Command(words.collect()), ..Self::new(suite) }
     }
 
+    /// The same of the patched kernel, which has no module to load.
+    pub fn in_tree(mut self, checkers: Option<Checkers>) -> Self {
+        (self.load, self.in_tree, self.checkers) = (false, true, checkers);
+        if checkers.is_some() {
+            self.memory = 3072;
+        }
+        self
+    }
+
     /// Builds what is missing, boots, and returns the command's exit status.
     pub fn run(&self, outputs: Outputs) -> Result<u8> {
         let run = RunDir::new()?;
@@ -126,12 +144,13 @@ impl Boot {
         let kernel_log = cache::of(self.suite)?.join("kernel.log");
         let log = run.file("kernel.log");
         let load = if self.load { "" } else { "semundo.load=0" };
+        let checkers = self.checkers.map_or("", Checkers::kernel_arguments);
         let machine = Machine {
             image: &image,
             initramfs: &initramfs,
             memory: self.memory,
             processors: 2,
-            kernel_arguments: load,
+            kernel_arguments: &format!("{load} {checkers}"),
             kernel_log: &log,
             status: run.file("status"),
             timeout: self.timeout,
@@ -171,7 +190,7 @@ impl Boot {
         initramfs::write(initramfs, &contents)?;
         match &self.kernel_and_module {
             Some((image, _)) => Ok(image.clone()),
-            None if self.in_tree => in_tree::image(self.suite, &chroot),
+            None if self.in_tree => in_tree::image(self.suite, &chroot, self.checkers),
             None => kernel::image(&chroot),
         }
     }
