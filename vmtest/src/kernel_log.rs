@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use anyhow::{Context, Result, bail};
 
 /// Words of a kernel in trouble. (The boot's `Spectre V2 : WARNING` comes before any mark.)
-const TROUBLE: [&str; 14] = [
+const TROUBLE: [&str; 20] = [
     "WARNING:",
     "BUG:",
     "BUG ",
@@ -22,6 +22,13 @@ const TROUBLE: [&str; 14] = [
     "stall",
     "INFO: task",
     "lockup",
+    "corruption",
+    "KCSAN",
+    "KFENCE",
+    "suspected memory leak",
+    // Checkers that give up would find nothing more.
+    "Kernel memory leak detector disabled",
+    "turning off the locking correctness validator",
 ];
 
 /// Everything that the kernel says from a point on.

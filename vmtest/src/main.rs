@@ -1,8 +1,11 @@
 //! The program that runs inside the virtual machine, as root, with the module loaded or on a patched kernel.
 //!
-//! `vmtest demo` tells the story of one undo list, `vmtest suite [FILTER]` runs the tests, `vmtest bench GROUP` measures.
+//! `vmtest demo` tells the story of one undo list, `vmtest suite [FILTER]...` runs the tests, `vmtest awake` has the kernel's own checkers
+//! find bugs, `vmtest bench GROUP` measures.
 
+mod awake;
 mod bench;
+mod checkers;
 mod demo;
 mod expect;
 mod files;
@@ -19,7 +22,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: vmtest demo | suite [FILTER] | bench kernel-read|kernel-write";
+const USAGE: &str = "usage: vmtest demo | suite [FILTER]... | awake | bench kernel-read|kernel-write";
 
 /// What `vmtest say` adds to an errno to make it its exit status.
 const SAY_ERRNO: i32 = 100;
@@ -41,8 +44,8 @@ fn run() -> Result<bool> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["demo"] => demo::run(&mut std::io::stdout()),
-        ["suite"] => suite::run(""),
-        ["suite", filter] => suite::run(filter),
+        ["suite", ref filters @ ..] => suite::run(filters),
+        ["awake"] => awake::run(),
         ["bench", group] => bench::run(group),
         // What a process becomes that execs us, to show the list that it kept.
         ["own"] => {

@@ -19,6 +19,7 @@ use crate::criu;
 use crate::dkms;
 use crate::fuzz;
 use crate::guest;
+use crate::in_tree::Checkers;
 use crate::kernel::{self, Layout};
 use crate::programs;
 use crate::progress::Step;
@@ -108,7 +109,12 @@ pub const THOROUGH_STEPS: &[TestStep] = &[
     TestStep { name: "vm-command-bookworm", work: |log| command_in_vm(log, Suite::Bookworm) },
     TestStep { name: "vm-command-forky", work: |log| command_in_vm(log, Suite::Forky) },
     TestStep { name: "dkms", work: dkms::run },
-    TestStep { name: "vm-in-tree", work: in_tree_suite },
+    TestStep { name: "vm-in-tree", work: |log| in_tree(log, SUITE, None, &["suite"]) },
+    TestStep { name: "vm-in-tree-forky", work: |log| in_tree(log, Suite::Forky, None, &["suite"]) },
+    TestStep { name: "vm-in-tree-kasan", work: |log| in_tree(log, SUITE, Some(Checkers::Kasan), &["suite"]) },
+    TestStep { name: "checkers-awake-kasan", work: |log| in_tree(log, SUITE, Some(Checkers::Kasan), &["awake"]) },
+    TestStep { name: "vm-in-tree-kcsan", work: |log| in_tree(log, SUITE, Some(Checkers::Kcsan), &["suite"]) },
+    TestStep { name: "checkers-awake-kcsan", work: |log| in_tree(log, SUITE, Some(Checkers::Kcsan), &["awake"]) },
 ];
 
 /// Where a step's output goes.
@@ -263,12 +269,10 @@ fn vm_suite(log: &mut Log, suite: Suite) -> Result<Ran> {
     Ok(Ran::Done(boot.run(outputs)? == 0))
 }
 
-/// Runs the suite on the patched kernel.
-fn in_tree_suite(log: &mut Log) -> Result<Ran> {
-    let mut boot = Boot::command(SUITE, &["vmtest", "suite"]);
-    boot.load = false;
-    boot.in_tree = true;
-    boot.timeout = Some(Duration::from_secs(1800));
+/// Runs vmtest on the patched kernel.
+fn in_tree(log: &mut Log, suite: Suite, checkers: Option<Checkers>, arguments: &[&str]) -> Result<Ran> {
+    let mut boot = Boot::command(suite, &[&["vmtest"], arguments].concat()).in_tree(checkers);
+    boot.timeout = Some(Duration::from_secs(if checkers.is_some() { 5400 } else { 1800 }));
     let outputs = Outputs { stdout: log.sink()?, stderr: log.sink()? };
     Ok(Ran::Done(boot.run(outputs)? == 0))
 }

@@ -4,6 +4,7 @@ mod binding;
 mod churn;
 mod command;
 mod exact;
+mod faults;
 mod in_tree;
 mod lists;
 mod namespaces;
@@ -23,6 +24,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, setpgid};
 
+use crate::checkers;
 use crate::files;
 use crate::kernel_log::KernelLog;
 use crate::process::Child;
@@ -75,8 +77,12 @@ const OF_THE_KERNEL: &[&[Test]] = &[
     in_tree::TESTS,
 ];
 
-/// Runs the tests whose name contains `filter`; true when all of them passed.
-pub fn run(filter: &str) -> Result<bool> {
+/// Those of a patched kernel that makes memory run out where it is told to.
+const OF_A_CHECKED_KERNEL: &[&[Test]] = &[faults::TESTS];
+
+/// Runs the tests whose name contains one of `filters`, or all; true when all of them passed.
+pub fn run(filters: &[&str]) -> Result<bool> {
+    checkers::mount()?;
     let mut whole_run = KernelLog::mark()?;
     let (mut passed, mut failed) = (0, 0);
     let report = |name: &str, start: Instant, result: Result<()>| {
@@ -87,14 +93,24 @@ pub fn run(filter: &str) -> Result<bool> {
         }
     };
     let groups = if files::in_tree() { OF_THE_KERNEL } else { OF_THE_MODULE };
-    let tests: Vec<&Test> = groups.iter().copied().flatten().filter(|test| test.name.contains(filter)).collect();
-    ensure!(!tests.is_empty(), "no test's name contains `{filter}`");
+    let more = if checkers::inject_faults() { OF_A_CHECKED_KERNEL } else { &[] };
+    let all = || groups.iter().chain(more).copied().flatten();
+    for filter in filters {
+        ensure!(all().any(|test| test.name.contains(filter)), "no test's name contains `{filter}`");
+    }
+    let chosen = |test: &&Test| filters.is_empty() || filters.iter().any(|filter| test.name.contains(filter));
+    let tests: Vec<&Test> = all().filter(chosen).collect();
     for test in tests {
         let start = Instant::now();
         let mut log = KernelLog::mark()?;
         let result = run_one(test).and_then(|()| log.ensure_quiet());
         *(if result.is_ok() { &mut passed } else { &mut failed }) += 1;
         report(test.name, start, result);
+    }
+    for (name, found) in checkers::at_the_end() {
+        let (start, result) = (Instant::now(), found());
+        *(if result.is_ok() { &mut passed } else { &mut failed }) += 1;
+        report(name, start, result);
     }
     let result = whole_run.ensure_quiet();
     *(if result.is_ok() { &mut passed } else { &mut failed }) += 1;
@@ -111,12 +127,13 @@ fn run_one(test: &Test) -> Result<()> {
         (test.run)()?;
         link.go()
     })?;
-    match child.recv_within(Duration::from_secs(test.limit)) {
+    let limit = test.limit * checkers::slowness();
+    match child.recv_within(Duration::from_secs(limit)) {
         Some(Ok(_)) => child.join(),
         Some(Err(error)) => Err(error),
         None => {
             killpg(Pid::from_raw(child.pid()), Signal::SIGKILL)?;
-            Err(anyhow!("not done after {} s", test.limit))
+            Err(anyhow!("not done after {limit} s"))
         }
     }
 }
