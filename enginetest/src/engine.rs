@@ -1,6 +1,6 @@
 //! Programs on the engine.
 //!
-//! Calls that sleep are submitted ([`Process::submit`]) and asked for afterwards, so that one thread plays all processes.
+//! Calls that sleep are [submitted](engine::Process::submit) and asked for afterwards, so that one thread plays all processes.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
