@@ -17,6 +17,7 @@ use crate::writing::{self, List};
 
 pub const TESTS: &[Test] = &[
     test("write races: two threads write to one list", 120, two_writers),
+    test("write races: two processes write to one list", 120, two_processes),
     test("write races: a thread takes and gives meanwhile", 120, taking_sibling),
     test("write races: a thread takes and gives, one of the sets is refused", 120, taken_back_under_a_sibling),
     test("write races: another process changes the values", 120, changed_values),
@@ -98,6 +99,33 @@ fn two_writers() -> Result<()> {
     let failure = failure.into_inner()?.unwrap_or_default();
     ensure!(failure.is_empty(), "{failure}");
     println!("   the last was the first thread {wins:?} times the second");
+    Ok(())
+}
+
+/// The same with processes that share the list (CLONE_SYSVSEM), each by a file of its own.
+fn two_processes() -> Result<()> {
+    const WIDTH: usize = 20;
+    let sets = sets(30, WIDTH, 1_000)?;
+    let lists = [uniform(&sets, WIDTH, 6), uniform(&sets, WIDTH, -800)];
+    let mut other = Child::with_flags(libc::CLONE_SYSVSEM, |link| {
+        loop {
+            link.wait()?;
+            ensure!(writing::write(&lists[1].text())?.is_none(), "the other's write");
+            link.go()?;
+        }
+    })?;
+    let (start, mut wins) = (Instant::now(), [0, 0]);
+    while start.elapsed() < TIME {
+        other.link().go()?;
+        ensure!(writing::write(&lists[0].text())?.is_none(), "the write");
+        other.link().wait()?;
+        let won = lists.iter().position(|list| list.is_own().is_ok());
+        wins[won.context("the list is of both")?] += 1;
+    }
+    println!("   the last was the first process {} times, the second {} times", wins[0], wins[1]);
+    for set in &sets {
+        ensure!(set.values()? == [1_000; WIDTH], "values {:?}", set.values()?);
+    }
     Ok(())
 }
 
