@@ -3,7 +3,9 @@
 //! What cannot be kept is an error: a list that outlives the dump, because others have it too or because its sets are in a namespace that
 //! does, would be applied at the end of the dumped tasks, and again at that of the restored ones.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -82,9 +84,9 @@ fn images() -> Result<BTreeMap<i32, Image>> {
         let pid = only_process(&counted, &mut is_held)?;
         by_process.entry(pid).or_default().push(counted.list);
     }
-    let mut images = BTreeMap::new();
+    let (mut images, mut namespaces) = (BTreeMap::new(), BTreeSet::new());
     for (pid, lists) in by_process {
-        let saved = image(pid, &lists).with_context(|| format!("process {pid} ({})", name(pid)))?;
+        let saved = image(pid, &lists, &mut namespaces).with_context(|| format!("process {pid} ({})", name(pid)))?;
         if let Some((inner_pid, image)) = saved {
             let other = images.insert(inner_pid, image);
             ensure!(other.is_none(), "two processes have the number {inner_pid} in their pid namespaces");
@@ -116,8 +118,9 @@ fn name(pid: i32) -> String {
     processes::comm(pid).unwrap_or_default()
 }
 
-/// The image of a process with its inner number; `None` where there is nothing to keep.
-fn image(pid: i32, lists: &[UndoList]) -> Result<Option<(i32, Image)>> {
+/// The image of a process with its inner number; `None` where there is nothing to keep. `namespaces` are those that were seen to be all
+/// right.
+fn image(pid: i32, lists: &[UndoList], namespaces: &mut BTreeSet<u64>) -> Result<Option<(i32, Image)>> {
     let namespace = IpcNamespace::of(pid).context("its IPC namespace")?;
     let inode = namespace.inode();
     let mut inner = Vec::new();
@@ -129,8 +132,9 @@ fn image(pid: i32, lists: &[UndoList]) -> Result<Option<(i32, Image)>> {
     let lists = threads::to_save(&inner, &threads::inner(pid)?, inode)?;
     let Some(inner_pid) = lists.first().map(|list| list.tasks[0].pid) else { return Ok(None) };
     let mut semids: Vec<i32> = lists.iter().flat_map(|list| &list.adjustments).map(|set| set.semid).collect();
-    if !semids.is_empty() {
+    if !semids.is_empty() && !namespaces.contains(&inode) {
         ends_with_the_dump(inode)?;
+        namespaces.insert(inode);
     }
     semids.sort_unstable();
     semids.dedup();
@@ -150,10 +154,9 @@ fn ends_with_the_dump(inode: u64) -> Result<()> {
         !criu::is_external(&format!("ipc[{inode}]")),
         "it has undo operations in an IPC namespace that is external to the dump"
     );
-    let is_in_it = |pid: &i32| IpcNamespace::of(*pid).is_ok_and(|other| other.inode() == inode);
     let is_held = |pid: i32| Status::of(pid).is_some_and(|status| status.is_held());
-    let others = processes::all().into_iter().filter(is_in_it).find(|pid| !is_held(*pid));
-    match others {
+    let in_it = processes::all().into_iter().filter(|pid| ipc_namespace(*pid) == Some(inode));
+    match in_it.into_iter().find(|pid| !is_held(*pid)) {
         None => Ok(()),
         Some(other) => bail!(
             "it has undo operations in an IPC namespace in which process {other} ({}) is, too, which is not dumped: the namespace \
@@ -161,4 +164,10 @@ fn ends_with_the_dump(inode: u64) -> Result<()> {
             name(other)
         ),
     }
+}
+
+/// The inode number of a process's IPC namespace. There may be thousands of processes, so that their files are not opened.
+fn ipc_namespace(pid: i32) -> Option<u64> {
+    let looked = fs::metadata(format!("/proc/{pid}/ns/ipc")).map(|metadata| metadata.ino());
+    looked.or_else(|_| IpcNamespace::of(pid).map(|namespace| namespace.inode())).ok()
 }

@@ -154,7 +154,7 @@ mod tests {
                 restore::into_own(if adjustment == 1 { &[] } else { std::slice::from_ref(&now) }, &wanted).unwrap();
                 let bpf = Bpf::load_pinned().unwrap();
                 assert_eq!(is_pinned(&bpf), adjustment > 1);
-                reads(&bpf, &set, adjustment);
+                // Once: were runs counted anew, this one would be taken for the last one of who had it before.
                 reads(&bpf, &set, adjustment);
                 // It is in use: another one loads its own.
                 let other = Bpf::load_pinned().unwrap();
