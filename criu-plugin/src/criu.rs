@@ -99,14 +99,6 @@ fn option(fd: c_int, name: c_int) -> Option<c_int> {
     (result == 0).then_some(value)
 }
 
-/// Whether CRIU was told that a namespace, by its name in an `--external` option, is not of the dump (`criu/external.c`).
-pub(crate) fn is_external(id: &str) -> bool {
-    let (Some(found), Ok(id)) = (symbol(c"external_lookup_id"), CString::new(id)) else { return false };
-    // SAFETY: CRIU's function of this name has this type (criu/include/external.h); it only reads the text.
-    let lookup: extern "C" fn(*const c_char) -> bool = unsafe { mem::transmute(found) };
-    lookup(id.as_ptr())
-}
-
 /// Tells the user why something fails: in CRIU's log, whence the answer to an engine is taken, and on standard error, where that is
 /// something else.
 pub(crate) fn error(message: &str) {

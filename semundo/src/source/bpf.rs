@@ -34,6 +34,9 @@ const OBJECT: &[u8] = aya::include_bytes_aligned!("../bpf/undo.bpf.o");
 /// The ring buffer's size in bytes: the first, and the largest that is tried where records do not fit.
 const SIZES: std::ops::RangeInclusive<u32> = 1 << 22..=1 << 30;
 
+/// That of a pinned program: its pages are mapped at every opening, all of them. It takes some 10,000 sets.
+const PINNED_SIZE: u32 = 1 << 20;
+
 /// How often a reading is repeated whose sets changed too often.
 const ATTEMPTS: u32 = 10;
 
@@ -72,11 +75,11 @@ impl Bpf {
     ///
     /// What is left takes some megabytes of the kernel's memory, until its directory `/sys/fs/bpf/semundo-*` is removed.
     pub fn load_pinned() -> Result<Self, Error> {
-        if let Some(loaded) = pinned::open(*SIZES.start()) {
+        if let Some(loaded) = pinned::open(PINNED_SIZE) {
             return Self::of(loaded);
         }
         unavailable::before_loading()?;
-        Self::of(Loaded::load(*SIZES.start(), pinned::is_possible()).map_err(unavailable::explain)?)
+        Self::of(Loaded::load(PINNED_SIZE, pinned::is_possible()).map_err(unavailable::explain)?)
     }
 
     fn of(loaded: Loaded) -> Result<Self, Error> {
