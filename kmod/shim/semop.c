@@ -31,10 +31,16 @@ static long no_semtimedop(int semid, struct sembuf *sops, unsigned int nsops,
 
 DEFINE_STATIC_CALL(semundo_semtimedop, no_semtimedop);
 
+#ifdef SEMUNDO_TEST_NO_SEMOP
+#define SEMOP_SYMBOL "no_such_semtimedop"
+#else
+#define SEMOP_SYMBOL "__do_semtimedop"
+#endif
+
 /* Where it is not found, operations answer EOPNOTSUPP. */
 void __init semundo_semop_find(void)
 {
-	struct kprobe probe = { .symbol_name = "__do_semtimedop" };
+	struct kprobe probe = { .symbol_name = SEMOP_SYMBOL };
 	int err = register_kprobe(&probe);
 
 	if (err) {

@@ -12,6 +12,8 @@ use nix::kmod::{DeleteModuleFlags, ModuleInitFlags, delete_module, finit_module}
 pub const MODULE: &str = "/semundo.ko";
 /// The one that was built with wrong layouts on purpose.
 pub const WRONG_LAYOUT: &str = "/semundo-wrong-layout.ko";
+/// The one that does not find the kernel's semop.
+pub const NO_SEMOP: &str = "/semundo-no-semop.ko";
 
 /// Loads a module; the inner error is the kernel's.
 pub fn load(path: &str) -> Result<Result<(), Errno>> {

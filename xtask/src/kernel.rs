@@ -39,18 +39,31 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         println!("{}", in_tree::image(args.kernel, &chroot, args.checked)?.display());
         return Ok(ExitCode::SUCCESS);
     }
-    let layout = if args.wrong_layout { Layout::Wrong } else { Layout::Right };
-    println!("{}", module(args.kernel, &chroot, layout)?.display());
+    let which = if args.wrong_layout { Module::WrongLayout } else { Module::Real };
+    println!("{}", module(args.kernel, &chroot, which)?.display());
     Ok(ExitCode::SUCCESS)
 }
 
-/// Which layout mirror the module is built with.
+/// Which module is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
+pub enum Module {
     /// The real one.
-    Right,
-    /// One that is wrong on purpose: loading must be refused.
-    Wrong,
+    Real,
+    /// One whose layout mirror is wrong on purpose: loading must be refused.
+    WrongLayout,
+    /// One that does not find the kernel's semop: it is read, and cannot be written.
+    NoSemop,
+}
+
+impl Module {
+    /// The name of one that is made for a test, and the variable that makes it.
+    fn for_test(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Real => None,
+            Self::WrongLayout => Some(("wrong-layout", "SEMUNDO_TEST_WRONG_LAYOUT=1")),
+            Self::NoSemop => Some(("no-semop", "SEMUNDO_TEST_NO_SEMOP=1")),
+        }
+    }
 }
 
 /// The stock kernel's image.
@@ -64,27 +77,25 @@ pub fn image(chroot: &Chroot) -> Result<PathBuf> {
 }
 
 /// Builds the module against the stock kernel's headers. The caller holds the suite's lock.
-pub fn module(suite: Suite, chroot: &Chroot, layout: Layout) -> Result<PathBuf> {
+pub fn module(suite: Suite, chroot: &Chroot, which: Module) -> Result<PathBuf> {
     let dir = cache::of(suite)?.join("module-build");
     let version = version(chroot)?;
     let what = format!("build the module for {} ({version})", suite.facts().name);
     sources::sync(&dir)?;
     let module = make(&what, chroot, &dir, &version, &[])?;
-    if layout == Layout::Right {
+    let Some((name, variable)) = which.for_test() else {
         return Ok(module);
-    }
+    };
     // Only the C half differs: a copy of the build spares compiling all the Rust again.
-    let wrong = dir.with_file_name("module-build-wrong-layout");
-    let made_from = wrong.with_extension("made-from");
+    let copy = dir.with_file_name(format!("module-build-{name}"));
+    let made_from = copy.with_extension("made-from");
     let stamp = format!("{:?}", fs::metadata(&module)?.modified()?);
-    if !wrong.exists() || fs::read_to_string(&made_from).ok().as_ref() != Some(&stamp) {
-        remove(&wrong)?;
-        command::output(Command::new("cp").arg("-a").args([&dir, &wrong]))?;
+    if !copy.exists() || fs::read_to_string(&made_from).ok().as_ref() != Some(&stamp) {
+        remove(&copy)?;
+        command::output(Command::new("cp").arg("-a").args([&dir, &copy]))?;
         fs::write(&made_from, stamp).context("cannot write a stamp")?;
     }
-    let what = format!("{what}, wrong layout");
-    let variable = ["SEMUNDO_TEST_WRONG_LAYOUT=1"];
-    make(&what, chroot, &wrong, &version, &variable)
+    make(&format!("{what}, {name}"), chroot, &copy, &version, &[variable])
 }
 
 /// Runs make in a copy of the sources and returns the module.

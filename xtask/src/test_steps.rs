@@ -20,7 +20,7 @@ use crate::dkms;
 use crate::fuzz;
 use crate::guest;
 use crate::in_tree::Checkers;
-use crate::kernel::{self, Layout};
+use crate::kernel::{self, Module};
 use crate::programs;
 use crate::progress::Step;
 use crate::qemu::{Outputs, Sink};
@@ -92,8 +92,8 @@ pub const STEPS: &[TestStep] = &[
     TestStep { name: "bpf-object", work: bpf_object },
     TestStep { name: "no-std", work: no_std },
     TestStep { name: "minimum-rust", work: minimum_rust },
-    TestStep { name: "module", work: |log| module(log, Layout::Right) },
-    TestStep { name: "module-wrong-layout", work: |log| module(log, Layout::Wrong) },
+    TestStep { name: "module", work: |log| module(log, Module::Real) },
+    TestStep { name: "module-wrong-layout", work: |log| module(log, Module::WrongLayout) },
     TestStep { name: "criu", work: |log| criu::on_host(log, SUITE) },
     TestStep { name: "vm-suite", work: |log| vm_suite(log, SUITE) },
     TestStep { name: "vm-command", work: |log| command_in_vm(log, SUITE) },
@@ -252,10 +252,10 @@ fn bpf_object(log: &mut Log) -> Result<Ran> {
     Ok(Ran::Done(same))
 }
 
-fn module(log: &mut Log, layout: Layout) -> Result<Ran> {
+fn module(log: &mut Log, which: Module) -> Result<Ran> {
     let _lock = cache::lock(SUITE)?;
     let chroot = Chroot::prepare(SUITE)?;
-    let module = kernel::module(SUITE, &chroot, layout)?;
+    let module = kernel::module(SUITE, &chroot, which)?;
     writeln!(log.file, "{}", module.display())?;
     Ok(Ran::Done(true))
 }
@@ -263,7 +263,7 @@ fn module(log: &mut Log, layout: Layout) -> Result<Ran> {
 /// Runs the suite on a suite's stock kernel, for which the module is built without a warning.
 fn vm_suite(log: &mut Log, suite: Suite) -> Result<Ran> {
     let mut boot = Boot::command(suite, &["vmtest", "suite"]);
-    boot.wrong_layout = true;
+    boot.test_modules = true;
     boot.timeout = Some(Duration::from_secs(1800));
     let outputs = Outputs { stdout: log.sink()?, stderr: log.sink()? };
     Ok(Ran::Done(boot.run(outputs)? == 0))

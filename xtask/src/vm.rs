@@ -15,7 +15,7 @@ use crate::command;
 use crate::guest;
 use crate::in_tree::{self, Checkers};
 use crate::initramfs::{self, Contents, Job};
-use crate::kernel::{self, Layout};
+use crate::kernel::{self, Module};
 use crate::progress;
 use crate::qemu::{self, Machine, Outputs};
 use crate::suite::Suite;
@@ -63,7 +63,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     boot.memory = args.memory.unwrap_or(boot.memory);
     boot.load &= !args.no_load;
-    boot.wrong_layout = !args.in_tree;
+    boot.test_modules = !args.in_tree;
     boot.timeout = Some(Duration::from_secs(args.timeout.unwrap_or(600)));
     if args.command.is_empty() {
         if !stdin().is_terminal() {
@@ -92,8 +92,8 @@ pub struct Boot {
     pub in_tree: bool,
     /// The checkers of the patched kernel.
     pub checkers: Option<Checkers>,
-    /// Whether the module with the wrong layout is there too.
-    pub wrong_layout: bool,
+    /// Whether the modules that are made for tests are there too.
+    pub test_modules: bool,
     /// A kernel's image and a module for it, in place of the suite's kernel and the module that is built for that.
     pub kernel_and_module: Option<(PathBuf, PathBuf)>,
     /// Programs that go to `/tests`.
@@ -113,7 +113,7 @@ impl Boot {
             load: true,
             in_tree: false,
             checkers: None,
-            wrong_layout: false,
+            test_modules: false,
             kernel_and_module: None,
             tests: Vec::new(),
             timeout: Some(Duration::from_secs(600)),
@@ -175,16 +175,18 @@ impl Boot {
         if let Some((_, module)) = &self.kernel_and_module {
             files.push((module.clone(), "semundo.ko".to_owned()));
         } else if !self.in_tree {
-            let module = kernel::module(self.suite, &chroot, Layout::Right)?;
+            let module = kernel::module(self.suite, &chroot, Module::Real)?;
             files.push((module, "semundo.ko".to_owned()));
         }
         for test in &self.tests {
             let name = test.file_name().context("a test program has no name")?;
             files.push((test.clone(), format!("tests/{}", name.to_string_lossy())));
         }
-        if self.wrong_layout {
-            let wrong = kernel::module(self.suite, &chroot, Layout::Wrong)?;
-            files.push((wrong, "semundo-wrong-layout.ko".to_owned()));
+        if self.test_modules {
+            for (which, name) in [(Module::WrongLayout, "wrong-layout"), (Module::NoSemop, "no-semop")] {
+                let module = kernel::module(self.suite, &chroot, which)?;
+                files.push((module, format!("semundo-{name}.ko")));
+            }
         }
         let contents = Contents { programs: files, trees: Vec::new(), job: self.job.clone() };
         initramfs::write(initramfs, &contents)?;

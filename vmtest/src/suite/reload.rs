@@ -26,6 +26,7 @@ pub const TESTS: &[Test] = &[
     test("reload: an unfinished line goes with the module", 60, unfinished_line),
     test("reload: a hundred times under writers", 300, hundred_times_written),
     test("reload: a wrong layout is refused", 60, wrong_layout),
+    test("reload: where semop is not found, writes are not supported", 60, no_semop),
 ];
 
 /// The module is loaded at the end of a test, whatever became of it.
@@ -231,4 +232,31 @@ fn wrong_layout() -> Result<()> {
     load()?;
     ensure!(reading::text(proc::OWN)? == text, "the list under the right module");
     Ok(())
+}
+
+/// It says so once, when it is loaded; the list is read, and user space can restore.
+fn no_semop() -> Result<()> {
+    let _reload = Reload;
+    ensure!(std::fs::exists(module::NO_SEMOP)?, "{} is missing", module::NO_SEMOP);
+    let set = SemSet::create(2, 0o600)?;
+    let mut list = List::default();
+    list.set(set.id(), vec![0, -1]);
+    writing::write_is(&list.text(), None, &list)?;
+    module::unload()?;
+    let mut log = KernelLog::mark()?;
+    module::load(module::NO_SEMOP)?.context(module::NO_SEMOP)?;
+    let lines = log.lines()?;
+    let told = lines.iter().filter(|line| line.starts_with("semundo: /proc/semundo cannot be written to:")).count();
+    ensure!(told == 1, "the log: {lines:?}");
+    writing::write_is(writing::line(set.id(), &[5, 5]).as_bytes(), Some(libc::EOPNOTSUPP), &list)?;
+    // What is wrong with the text is said first.
+    writing::write_is(b"x\n", Some(libc::EINVAL), &list)?;
+    ensure!(proc::table()?.len() == 1, "the table");
+    set.op(&[Op::new(0, 2), Op::new(0, -2).undo()])?;
+    list.set(set.id(), vec![2, -1]);
+    list.is_own()?;
+    module::unload()?;
+    load()?;
+    list.set(set.id(), vec![5, 5]);
+    writing::write_is(&list.text(), None, &list)
 }
