@@ -22,7 +22,7 @@
  * Whether who has a task's ids may read it (PR_SET_DUMPABLE), and @ns, over
  * which CAP_SYS_PTRACE lets others. Inside rcu_read_lock() and task_lock().
  */
-#if __has_include(<linux/sched/exec_state.h>)
+#ifdef SEMUNDO_HAS_EXEC_STATE
 #include <linux/sched/exec_state.h>
 static inline bool semundo_is_dumpable(struct task_struct *task, struct user_namespace **ns)
 {

@@ -9,12 +9,12 @@
 
 #include "semundo.h"
 
-void rcu_core_read_lock(void)
+void rcu_core_read_lock(void) __acquires(RCU)
 {
 	rcu_read_lock();
 }
 
-void rcu_core_read_unlock(void)
+void rcu_core_read_unlock(void) __releases(RCU)
 {
 	rcu_read_unlock();
 }

@@ -67,7 +67,7 @@ struct list_head *semundo_own_lock(struct file *file)
 	return &list->list_proc;
 }
 
-void semundo_own_unlock(struct list_head *head)
+void semundo_own_unlock(struct list_head *head) __releases(list)
 {
 	spin_unlock(&container_of(head, struct sem_undo_list, list_proc)->lock);
 }
@@ -130,7 +130,7 @@ struct list_head *semundo_set_lock(struct sem_array *set, int *semid, int *nsems
 	return &set->list_id;
 }
 
-void semundo_set_unlock(struct sem_array *set)
+void semundo_set_unlock(struct sem_array *set) __releases(set)
 {
 	spin_unlock(&set->sem_perm.lock);
 }

@@ -7,7 +7,6 @@
 
 #include <linux/err.h>
 #include <linux/hash.h>
-#include <linux/hash.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/printk.h>

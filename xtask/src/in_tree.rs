@@ -144,7 +144,7 @@ fn prepare(suite: Suite, chroot: &Chroot, dir: &Path, linux: &Path, checkers: Op
 }
 
 /// The suite's kernel source, Debian's own patches included: the archive in its package `linux-source`.
-fn source(suite: Suite) -> Result<PathBuf> {
+pub fn source(suite: Suite) -> Result<PathBuf> {
     let root = cache::of(suite)?.join("linux-source");
     if !root.exists() {
         chroot::extract("fetch the kernel source", suite, &["linux-source"], None, &root)?;

@@ -25,6 +25,7 @@ mod progress;
 mod proof;
 mod proof_nightly;
 mod qemu;
+mod shim_checkers;
 mod sources;
 mod suite;
 mod summary;

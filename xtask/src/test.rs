@@ -21,8 +21,8 @@ Steps: fmt, clippy, clippy-no-default-features, doc, host-tests, programs, fuzz,
 loom-self-check, litmus, litmus-self-check, torture, torture-self-check, miri, miri-self-check, thread-sanitizer,
 thread-sanitizer-self-check, bpf-object, no-std, minimum-rust, module, module-wrong-layout, criu,
 vm-suite, vm-command. With --thorough, or by their whole name: criu-forky, vm-criu, vm-criu-bookworm,
-vm-suite-bookworm, vm-suite-forky, vm-command-bookworm, vm-command-forky, dkms, vm-in-tree, vm-in-tree-forky,
-which make chroots and kernels of their own (some 55 minutes more), and vm-in-tree-kasan, checkers-awake-kasan,
+vm-suite-bookworm, vm-suite-forky, vm-command-bookworm, vm-command-forky, dkms, shim-checkers, vm-in-tree,
+vm-in-tree-forky, which make chroots and kernels of their own (some 55 minutes more), and vm-in-tree-kasan, checkers-awake-kasan,
 vm-in-tree-kcsan, checkers-awake-kcsan, which build the kernel twice more with its own checkers (an hour more).
 host-tests runs 20,000 random programs on the semaphore engine and on the kernel; `cargo xtask fuzz-engine`
 runs more.

@@ -24,6 +24,7 @@ use crate::kernel::{self, Module};
 use crate::programs;
 use crate::progress::Step;
 use crate::qemu::{Outputs, Sink};
+use crate::shim_checkers;
 use crate::suite::Suite;
 use crate::vm::Boot;
 use crate::{proof, proof_nightly};
@@ -109,6 +110,7 @@ pub const THOROUGH_STEPS: &[TestStep] = &[
     TestStep { name: "vm-command-bookworm", work: |log| command_in_vm(log, Suite::Bookworm) },
     TestStep { name: "vm-command-forky", work: |log| command_in_vm(log, Suite::Forky) },
     TestStep { name: "dkms", work: dkms::run },
+    TestStep { name: "shim-checkers", work: shim_checkers::run },
     TestStep { name: "vm-in-tree", work: |log| in_tree(log, SUITE, None, &["suite"]) },
     TestStep { name: "vm-in-tree-forky", work: |log| in_tree(log, Suite::Forky, None, &["suite"]) },
     TestStep { name: "vm-in-tree-kasan", work: |log| in_tree(log, SUITE, Some(Checkers::Kasan), &["suite"]) },
