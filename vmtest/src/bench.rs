@@ -12,6 +12,7 @@ use nix::sched::{CloneFlags, unshare};
 
 use crate::process::Child;
 
+/// How many runs are usual.
 const RUNS: usize = 11;
 const WARM_UP: usize = 2;
 /// A run repeats its work until it takes this long, so that the clock and the scheduler do not count.
@@ -49,12 +50,14 @@ struct Case<'a> {
     name: &'a str,
     threads: u32,
     unit: &'a str,
+    runs: usize,
 }
 
 /// Runs all engines in turn, and prints a line for each.
 fn compare(case: &Case, engines: &mut [Engine]) -> Result<()> {
+    let Case { group, name, threads, unit, runs } = case;
     let mut figures = vec![Vec::new(); engines.len()];
-    for run in 0..WARM_UP + RUNS {
+    for run in 0..WARM_UP + runs {
         for ((name, engine), figures) in engines.iter_mut().zip(&mut figures) {
             let figure = engine().with_context(|| (*name).to_owned())?;
             if run >= WARM_UP {
@@ -62,13 +65,12 @@ fn compare(case: &Case, engines: &mut [Engine]) -> Result<()> {
             }
         }
     }
-    let Case { group, name, threads, unit } = case;
     for ((engine, _), mut figures) in engines.iter().zip(figures) {
         figures.sort_by(f64::total_cmp);
         let round = |figure: f64| (figure * 100.0).round() / 100.0;
-        let (median, min, max) = (round(figures[RUNS / 2]), round(figures[0]), round(figures[RUNS - 1]));
+        let (median, min, max) = (round(figures[runs / 2]), round(figures[0]), round(figures[runs - 1]));
         println!(
-            r#"{{"group":"{group}","case":"{name}","engine":"{engine}","threads":{threads},"unit":"{unit}","median":{median},"min":{min},"max":{max},"runs":{RUNS}}}"#
+            r#"{{"group":"{group}","case":"{name}","engine":"{engine}","threads":{threads},"unit":"{unit}","median":{median},"min":{min},"max":{max},"runs":{runs}}}"#
         );
     }
     Ok(())

@@ -14,7 +14,7 @@ use semundo::proc;
 use semundo::sysv::{Op, SemSet};
 
 use super::write::GROUP;
-use super::{Case, Engine, alone, compare};
+use super::{Case, Engine, RUNS, alone, compare};
 use crate::files;
 use crate::process::{Child, Link};
 
@@ -64,7 +64,7 @@ pub fn run() -> Result<()> {
             ] {
                 engines.push((engine, Box::new(move || rate(sets, used, company))));
             }
-            let case = Case { group: GROUP, name, threads: HAMMERERS as u32, unit: "op/cpu-s" };
+            let case = Case { group: GROUP, name, threads: HAMMERERS as u32, unit: "op/cpu-s", runs: RUNS };
             compare(&case, &mut engines)
         })?;
     }

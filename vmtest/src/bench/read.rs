@@ -6,7 +6,7 @@ use std::io::Read;
 use anyhow::{Result, ensure};
 use semundo::sysv::{Op, SemSet};
 
-use super::{Case, Engine, alone, compare, timed};
+use super::{Case, Engine, RUNS, alone, compare, timed};
 use crate::files;
 use crate::limits;
 
@@ -37,5 +37,5 @@ fn case(name: &str, count: usize) -> Result<()> {
         })?;
         engines.push((engine, Box::new(read)));
     }
-    compare(&Case { group: GROUP, name, threads: 1, unit: "us" }, &mut engines)
+    compare(&Case { group: GROUP, name, threads: 1, unit: "us", runs: RUNS }, &mut engines)
 }
