@@ -101,9 +101,19 @@ fn mutual_exclusion(flavor: impl Flavor + Clone + Send + Sync + 'static) {
 
 /// Calls on one semaphore beside calls on several: each locks what it must.
 fn simple_beside_complex(flavor: impl Flavor + Clone + Send + Sync + 'static) {
+    adds_up(flavor, false);
+}
+
+/// The same while somebody sleeps on each semaphore, so that all calls look at the queues.
+fn simple_beside_complex_and_sleepers(flavor: impl Flavor + Clone + Send + Sync + 'static) {
+    adds_up(flavor, true);
+}
+
+fn adds_up(flavor: impl Flavor + Clone + Send + Sync + 'static, sleepers: bool) {
     let engine = Engine::new(flavor);
     let process = engine.process(Credentials::root(), 100).unwrap();
     let semid = process.semget(0, 2, 0o600).unwrap();
+    let asleep = [0, 1].map(|num| sleepers.then(|| process.submit(semid, &[op(num, -i16::MAX)]).unwrap().unwrap()));
     let rounds = rounds(4000);
     thread::scope(|scope| {
         for pid in 1..=THREADS {
@@ -124,6 +134,7 @@ fn simple_beside_complex(flavor: impl Flavor + Clone + Send + Sync + 'static) {
     });
     let values = process.getall(semid).unwrap();
     assert_eq!(values, [rounds as u16 * THREADS as u16; 2]);
+    assert!(asleep.iter().flatten().all(|sleeping| sleeping.result().is_none()));
 }
 
 fn again(errno: Errno) -> Result<(), Errno> {
@@ -205,7 +216,8 @@ macro_rules! over_each_flavor {
     };
 }
 
-over_each_flavor! { undo_balances mutual_exclusion simple_beside_complex calls_are_atomic removal_wakes_threads }
+over_each_flavor! { undo_balances mutual_exclusion simple_beside_complex simple_beside_complex_and_sleepers calls_are_atomic
+removal_wakes_threads }
 
 #[test]
 fn a_time_is_over() {
