@@ -5,6 +5,7 @@
 mod calls;
 mod ids;
 mod lists;
+mod locks;
 mod queues;
 mod storages;
 mod threads;
