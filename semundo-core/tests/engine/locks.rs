@@ -1,14 +1,13 @@
 //! Who may be inside at once: calls of one operation on different semaphores, or one call of many operations alone.
 //!
-//! The engine asks for the time while it holds its locks, so a clock is where a test can look around, and stay for a while. The locks give
-//! others a turn on the way in.
+//! The engine asks for the time while it holds its locks, so a clock is where a test can look around, and stay for a while. The locks let
+//! others overtake on the way in.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use lock_api::RawMutex as _;
 use rcu_core::flavor::epoch::Epoch;
 use semundo_core::engine::{Credentials, Engine, Limits, Parking, RcuUndoList, ThreadParking};
 
@@ -41,7 +40,8 @@ fn look() {
     assert_eq!(mine.fetch_add(1, Ordering::SeqCst), 0, "two of a kind");
     for _ in 0..3 {
         assert!(others.iter().all(|other| other.load(Ordering::SeqCst) == 0), "one that must wait");
-        thread::yield_now();
+        // Long enough for those on their way in to come.
+        thread::sleep(Duration::from_micros(if matches!(ROLE.get(), Role::Complex) { 100 } else { 5 }));
     }
     mine.fetch_sub(1, Ordering::SeqCst);
 }
@@ -85,7 +85,9 @@ unsafe impl lock_api::RawMutex for Yielding {
     type GuardMarker = <parking_lot::RawMutex as lock_api::RawMutex>::GuardMarker;
 
     fn lock(&self) {
-        thread::yield_now();
+        if matches!(ROLE.get(), Role::Simple(_)) {
+            thread::sleep(Duration::from_micros(50));
+        }
         self.0.lock();
     }
 
@@ -104,6 +106,7 @@ fn the_locks_keep_out_whom_they_must() {
     let engine = Engine::<Epoch, Probe, RcuUndoList<Epoch>>::with_limits(Epoch, Limits::default());
     let process = engine.process(Credentials::root(), 100).unwrap();
     let semid = process.semget(0, NSEMS as i32, 0o600).unwrap();
+    process.setall(semid, &[1000; NSEMS]).unwrap();
     // First on the shortest way, then while somebody sleeps.
     for sleeper in [false, true] {
         let _asleep = sleeper.then(|| process.submit(semid, &[op(0, -i16::MAX)]).unwrap().unwrap());
@@ -111,10 +114,11 @@ fn the_locks_keep_out_whom_they_must() {
             for pid in 1..=3 {
                 let process = process.fork(pid).unwrap();
                 scope.spawn(move || {
-                    for round in 0..1000 {
+                    for round in 0..200 {
                         let num = (round + pid) % 2;
-                        // Seldom enough for the set to be unlocked between them: it takes ten calls.
-                        let ops = if round % 20 == 0 { &[op(0, 1), op(1, 1)][..] } else { &[op(num as u16, 1)] };
+                        // What takes away looks at no queue, which would take its lock. And seldom enough for the set to be unlocked between them: it takes ten calls.
+                        let many = pid == 1 && round % 10 == 0;
+                        let ops = if many { &[op(0, -1), op(1, -1)][..] } else { &[op(num as u16, 1)] };
                         ROLE.set(if ops.len() == 1 { Role::Simple(num as usize) } else { Role::Complex });
                         process.semop(semid, ops).unwrap();
                     }

@@ -110,7 +110,8 @@ fn simple_calls_keep_their_place_among_others() {
     assert_eq!(results([&simple, &many, &late]), [DONE, None, None]);
     process.semop(semid, &[op(0, 1)]).unwrap();
     assert_eq!(results([&many, &late]), [DONE, None]);
-    // No call of many operations sleeps any more: the rest is the semaphore's own again.
+    // No call of many operations sleeps any more: the rest is the semaphore's own again, and it is locked alone after some calls.
+    (0..20).for_each(|_| assert_eq!(process.getncnt(semid, 0), Ok(1)));
     process.semop(semid, &[op(0, 1)]).unwrap();
     assert_eq!(late.result(), DONE);
     assert_eq!(process.getall(semid).unwrap(), [0, 1]);
