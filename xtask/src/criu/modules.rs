@@ -9,8 +9,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::command;
 
-/// What CRIU looks for, used or not.
+/// What CRIU looks for, used or not; and first an algorithm that one of them asks for when it is loaded.
 const WANTED: &[&str] = &[
+    "crc32c_generic",
     "nfnetlink",
     "nf_tables",
     "tun",
@@ -25,7 +26,7 @@ const WANTED: &[&str] = &[
 ];
 
 /// Takes them out of a file system with a kernel's packages to a directory. Those that are built into the kernel are none.
-pub fn extract(root: &Path, to: &Path) -> Result<Vec<PathBuf>> {
+pub fn extract(root: &Path, to: &Path) -> Result<()> {
     let mut files = BTreeMap::new();
     for dir in ["usr/lib/modules", "lib/modules"] {
         collect(&root.join(dir), &mut files);
@@ -37,7 +38,7 @@ pub fn extract(root: &Path, to: &Path) -> Result<Vec<PathBuf>> {
     for name in WANTED {
         load(name, &files, to, &mut loaded)?;
     }
-    Ok(loaded)
+    Ok(())
 }
 
 /// All modules below a directory by their names.
@@ -52,9 +53,9 @@ fn collect(dir: &Path, files: &mut BTreeMap<String, PathBuf>) {
     }
 }
 
-fn load(name: &str, files: &BTreeMap<String, PathBuf>, to: &Path, loaded: &mut Vec<PathBuf>) -> Result<()> {
+fn load(name: &str, files: &BTreeMap<String, PathBuf>, to: &Path, loaded: &mut Vec<String>) -> Result<()> {
     let Some(file) = files.get(name) else { return Ok(()) };
-    if loaded.iter().any(|path| path.to_string_lossy().ends_with(&format!("-{name}.ko"))) {
+    if loaded.iter().any(|loaded| loaded == name) {
         return Ok(());
     }
     let module = unpacked(file)?;
@@ -64,7 +65,7 @@ fn load(name: &str, files: &BTreeMap<String, PathBuf>, to: &Path, loaded: &mut V
     // The names' order is that of loading.
     let path = to.join(format!("{:03}-{name}.ko", loaded.len()));
     fs::write(&path, module).with_context(|| format!("cannot write {}", path.display()))?;
-    loaded.push(path);
+    loaded.push(name.to_owned());
     Ok(())
 }
 

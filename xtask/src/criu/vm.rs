@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 
 use super::{TESTS, modules, with_tests};
 use crate::apt;
@@ -27,15 +27,11 @@ pub fn run(log: &mut Log, suite: Suite, all: bool) -> Result<Ran> {
     let root = with_tests(suite, &run)?;
     let initramfs = run.file("initramfs");
     let (image, modules) = kernel_of(suite, &run)?;
-    let named = |path: PathBuf| {
-        let name = path.file_name().context("a module has no name")?.to_string_lossy().into_owned();
-        Ok((path, format!("modules/{name}")))
-    };
     let environment = if all { &["busybox", "env", "SEMUNDO_TEST_ALL=1"][..] } else { &[] };
     let words = [&["unshare", "-m", "sh", "-c", GUEST, "sh"], environment, TESTS].concat();
     let contents = Contents {
-        programs: modules.into_iter().map(named).collect::<Result<_>>()?,
-        trees: vec![(root.0, "criu".to_owned())],
+        programs: Vec::new(),
+        trees: vec![(root.0, "criu".to_owned()), (modules, "modules".to_owned())],
         job: Job::Command(words.into_iter().map(str::to_owned).collect()),
     };
     initramfs::write(&initramfs, &contents)?;
@@ -58,10 +54,11 @@ pub fn run(log: &mut Log, suite: Suite, all: bool) -> Result<Ran> {
     Ok(Ran::Done(status == 0))
 }
 
-/// A suite's kernel and the modules that CRIU asks for.
-fn kernel_of(suite: Suite, run: &RunDir) -> Result<(PathBuf, Vec<PathBuf>)> {
+/// A suite's kernel, and a directory with the modules that CRIU asks for.
+fn kernel_of(suite: Suite, run: &RunDir) -> Result<(PathBuf, PathBuf)> {
     let _lock = cache::lock(suite)?;
     let chroot = Chroot::prepare(suite)?;
-    let modules = modules::extract(chroot.root(), &cache::make_dir(&run.file("modules"))?)?;
+    let modules = cache::make_dir(&run.file("modules"))?;
+    modules::extract(chroot.root(), &modules)?;
     Ok((kernel::image(&chroot)?, modules))
 }
