@@ -56,6 +56,11 @@
 //! assert_eq!(second.result(), Some(Ok(())), "it may pass those that cannot go on");
 //! ```
 //!
+//! # Sections
+//!
+//! What is removed is reclaimed after a grace period, and a call that finds too much unreclaimed waits for one (`rcu-core`'s bound). So no call is
+//! made inside a read-side critical section of the engine's flavor that the caller has entered itself.
+//!
 //! # What is exchanged
 //!
 //! | what | by | given |
