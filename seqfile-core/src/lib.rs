@@ -60,6 +60,11 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+/// The examples of the README.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod buf;
 mod buffer;
 mod dec;

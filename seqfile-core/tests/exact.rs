@@ -9,7 +9,11 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt::Write as _,
     rc::Rc,
-    sync::{Arc, Mutex, RwLock},
+    sync::{
+        Arc, Mutex, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
 };
 
 use proptest::{collection::vec, prelude::*};
@@ -311,6 +315,52 @@ proptest! {
         prop_assert_eq!(read.len(), len);
         prop_assert!(read.windows(2).all(|pair| pair[0] == pair[1]), "{:?}", read);
     }
+}
+
+/// A list that another thread changes all the while: what it leaves alone comes out once, in every reading.
+#[test]
+fn an_rcu_list_beside_a_writer() {
+    const KEYS: u16 = 200;
+    let rounds = if cfg!(miri) { 5 } else { 300 };
+    let list: List<Entry, _> = List::new(Membarrier);
+    (0..KEYS).step_by(2).for_each(|key| list.lock().push_front(entry(key, 1)));
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..rounds {
+                // The odd ones come, at either end, and go.
+                let odd = |i: u16| (round * 14 + i * 2) % KEYS + 1;
+                (0..20).for_each(|i| match i % 2 {
+                    0 => list.lock().push_front(entry(odd(i), 1)),
+                    _ => list.lock().push_back(entry(odd(i), 1)),
+                });
+                list.lock().retain(|entry| entry.key % 2 == 0);
+            }
+            ended.store(true, Ordering::Release);
+        });
+        let mut size = 1;
+        loop {
+            let last = ended.load(Ordering::Acquire);
+            let ops = IndexOps::new(&list, |entry: &Entry| entry.key, |entry, out| put(entry.key, entry.value, out));
+            let (mut file, mut bytes, mut read) = (SeqFile::with_buffer_size(ops, 64), vec![0; size], Vec::new());
+            loop {
+                match file.read(&mut bytes).unwrap() {
+                    0 => break,
+                    n => read.extend_from_slice(&bytes[..n]),
+                }
+            }
+            let lines = seqfile_core::lines::lines(&read);
+            let keys: Vec<u16> = lines
+                .map(|line| std::str::from_utf8(line).unwrap().strip_suffix(" 1").unwrap().parse().unwrap())
+                .collect();
+            assert!(keys.windows(2).all(|pair| pair[0] < pair[1]), "{keys:?}");
+            assert!(keys.iter().filter(|key| **key % 2 == 0).copied().eq((0..KEYS).step_by(2)), "{keys:?}");
+            size = size % 150 + 13;
+            if last {
+                break;
+            }
+        }
+    });
 }
 
 /// A map that needs no lock is one that nobody changes.
