@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use semundo_fuzz::{image, sample, text};
+use semundo_fuzz::{image, sample, seq, text};
 
 fn check_all(target: &str, check: fn(&[u8])) {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
@@ -20,6 +20,11 @@ fn seeds_of_text() {
 #[test]
 fn seeds_of_images() {
     check_all("image", image::check);
+}
+
+#[test]
+fn seeds_of_records() {
+    check_all("seq", seq::check);
 }
 
 #[test]

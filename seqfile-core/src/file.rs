@@ -156,6 +156,7 @@ impl<O: SeqOperations, B: Buffer> SeqFile<O, B> {
     /// As [`read`](Self::read); `EINVAL` where the offset, or the offset of the last byte wanted,
     /// is beyond `i64::MAX`.
     pub fn read_at(&mut self, out: &mut [u8], offset: u64) -> Result<usize, Errno> {
+        self.window.forget_too_large();
         // fs/read_write.c: rw_verify_area
         match offset.checked_add(out.len() as u64) {
             Some(end) if end <= MAX_OFFSET => {}
@@ -174,7 +175,8 @@ impl<O: SeqOperations, B: Buffer> SeqFile<O, B> {
             match self.window.fill_out(&mut self.ops, &mut out[copied..]) {
                 Ok(more) => copied += more,
                 Err(errno) if copied == 0 => return Err(errno),
-                Err(_) => {}
+                // It will be met again.
+                Err(_) => self.window.forget_too_large(),
             }
         }
         self.read_pos += copied as u64;
@@ -189,6 +191,7 @@ impl<O: SeqOperations, B: Buffer> SeqFile<O, B> {
     /// then nothing moves. An error that the operations report on the way there; then the file
     /// position is 0.
     pub fn seek(&mut self, to: impl Into<SeekFrom>) -> Result<u64, Errno> {
+        self.window.forget_too_large();
         let offset = match to.into() {
             SeekFrom::Start(offset) => Some(offset),
             SeekFrom::Current(by) => self.pos.checked_add_signed(by),
@@ -216,6 +219,7 @@ impl<O: SeqOperations, B: Buffer> SeqFile<O, B> {
     ///
     /// As [`read`](Self::read).
     pub fn peek(&mut self) -> Result<&[u8], Errno> {
+        self.window.forget_too_large();
         self.move_window(self.pos)?;
         if self.window.is_empty() {
             self.window.fill(&mut self.ops)?;
@@ -234,7 +238,6 @@ impl<O: SeqOperations, B: Buffer> SeqFile<O, B> {
     /// Makes the window begin at `offset`, by walking the sequence from its beginning if it does
     /// not yet.
     fn move_window(&mut self, offset: u64) -> Result<(), Errno> {
-        self.window.forget_too_large();
         if offset == self.read_pos {
             return Ok(());
         }

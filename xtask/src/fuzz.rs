@@ -1,4 +1,4 @@
-//! The step that fuzzes the parsers: libFuzzer, with coverage that the stable compiler instruments.
+//! The step that fuzzes the parsers and the reader of records: libFuzzer, with coverage that the stable compiler instruments.
 //!
 //! Inputs that reach something new are kept below `target/fuzz/corpus` for the next run, those that fail below `target/fuzz/artifacts`.
 //! A fuzzer that hardly ran or that saw hardly any code has failed, too: that is what one without instrumentation does.
@@ -16,7 +16,7 @@ use crate::summary::Tests;
 use crate::test_steps::{Log, Ran};
 
 /// The fuzzers of the package `semundo-fuzz`.
-const FUZZERS: &[&str] = &["image", "text"];
+const FUZZERS: &[&str] = &["image", "seq", "text"];
 
 /// How long they run, side by side.
 const SECONDS: u32 = 30;

@@ -1,4 +1,5 @@
 //! The steps that prove rcu-core, and the engine over it, under an interpreter and a sanitizer, Miri and ThreadSanitizer: both are parts of nightly toolchains.
+//! Miri also runs those tests of seqfile-core that go through its unsafe code, and through rcu-core's lists.
 //!
 //! Where such a toolchain cannot be had they do not run, and say so.
 
@@ -39,6 +40,11 @@ pub fn miri(log: &mut Log) -> Result<Ran> {
     // crossbeam-epoch obeys Tree Borrows alone, and leaves its garbage at the end.
     let mut cargo = under_miri("-Zmiri-tree-borrows -Zmiri-ignore-leaks");
     cargo.args(TESTS).args(["--", "epoch"]);
+    if let Ran::Done(false) = pass(log, &mut cargo)? {
+        return Ok(Ran::Done(false));
+    }
+    let mut cargo = under_miri_of("seqfile-core", "");
+    cargo.args(["--test", "thunk", "--test", "exact"]);
     pass(log, &mut cargo)
 }
 
