@@ -44,7 +44,8 @@ pub fn miri(log: &mut Log) -> Result<Ran> {
         return Ok(Ran::Done(false));
     }
     let mut cargo = under_miri_of("seqfile-core", "");
-    cargo.args(["--test", "thunk", "--test", "exact"]);
+    // Random calls in numbers are too much for an interpreter.
+    cargo.args(["--test", "thunk", "--test", "exact", "--", "--skip", "same_"]);
     pass(log, &mut cargo)
 }
 
