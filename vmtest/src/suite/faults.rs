@@ -89,7 +89,11 @@ fn opens() -> Result<()> {
             }
             // Not every allocation is needed.
             Ok(mut file) => drop(reading::rest(&mut file, 4096).context("an open file")?),
-            Err(error) => ensure!(failed && error.raw_os_error() == Some(libc::ENOMEM), "allocation {number}: {error}"),
+            // A name below /proc that there is no memory for is not there.
+            Err(error) => ensure!(
+                failed && [Some(libc::ENOMEM), Some(libc::ENOENT)].contains(&error.raw_os_error()),
+                "allocation {number}: {error}"
+            ),
         }
     }
     bail!("it never ends")
@@ -114,7 +118,7 @@ fn reads() -> Result<()> {
         same_text(&text, &list.text()).with_context(|| format!("allocation {number}"))?;
         if !failed {
             println!("   {} allocations, {refused} refused", number - 1);
-            ensure!(refused >= 3, "a read allocates more than that");
+            ensure!(refused >= 2, "a read allocates more than that");
             return Ok(());
         }
     }
