@@ -115,9 +115,12 @@ pub const THOROUGH_STEPS: &[TestStep] = &[
     TestStep { name: "vm-in-tree-forky", work: |log| in_tree(log, Suite::Forky, None, &["suite"]) },
     TestStep { name: "vm-in-tree-kasan", work: |log| in_tree(log, SUITE, Some(Checkers::Kasan), &["suite"]) },
     TestStep { name: "checkers-awake-kasan", work: |log| in_tree(log, SUITE, Some(Checkers::Kasan), &["awake"]) },
-    TestStep { name: "vm-in-tree-kcsan", work: |log| in_tree(log, SUITE, Some(Checkers::Kcsan), &["suite"]) },
+    TestStep { name: "vm-in-tree-kcsan", work: |log| in_tree(log, SUITE, Some(Checkers::Kcsan), KCSAN_SUITE) },
     TestStep { name: "checkers-awake-kcsan", work: |log| in_tree(log, SUITE, Some(Checkers::Kcsan), &["awake"]) },
 ];
+
+/// The tests in which several work on the same at the same time.
+const KCSAN_SUITE: &[&str] = &["suite", "threads", "write races", "exact", "in-tree"];
 
 /// Where a step's output goes.
 pub struct Log<'a> {
