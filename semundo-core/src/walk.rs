@@ -136,10 +136,11 @@ impl<S: Source, M: Memory> Walk<S, M> {
         let places = from..end;
         let fetched = self.batch.adjustments.grow(total).and_then(|()| {
             let copies = self.batch.adjustments.as_mut_slice();
+            let mut last = slots.len();
             self.source.pass(|key, adjustments| {
-                let name = key.name();
-                if let Ok(slot) = slots.binary_search_by(|slot| slot.key.name().cmp(&name)) {
+                if let Some(slot) = find(slots, last, &key.name()) {
                     slots[slot].copy(adjustments, copies);
+                    last = slot;
                 }
             })
         });
@@ -164,6 +165,14 @@ impl<S: Source, M: Memory> Walk<S, M> {
         }
         Ok(self.index.len)
     }
+}
+
+/// The slot of a name. It is looked for beside the last one first: most sources pass over their entries in the order in which they
+/// came, or in the reverse.
+fn find<K: Key>(slots: &[Slot<K>], last: usize, name: &K::Name) -> Option<usize> {
+    let is_it = |at: &usize| slots.get(*at).is_some_and(|slot| slot.key.name() == *name);
+    let beside = [last.wrapping_sub(1), last.wrapping_add(1)];
+    beside.into_iter().find(is_it).or_else(|| slots.binary_search_by(|slot| slot.key.name().cmp(name)).ok())
 }
 
 impl<K> Slot<K> {
