@@ -20,11 +20,12 @@ pub const RESTING: i16 = -2;
 /// Takes and gives of a batch.
 const PAIRS: u32 = 256;
 
-/// Takes and gives on a set before it is the next one's turn.
-const PAIRS_PER_SET: u32 = 16;
+/// Takes and gives on a set before it is the next one's turn. No multiple of two batches, so that the first of them are timed as often as
+/// others.
+const PAIRS_PER_SET: u32 = 640;
 
 /// With churn, one set is made and the oldest removed every so many pairs.
-const PAIRS_PER_SET_CHURN: u32 = 32;
+const PAIRS_PER_CHURN: u32 = 32;
 
 /// With churn, one process is made and exits every so many pairs.
 const PAIRS_PER_EXIT: u32 = 1024;
@@ -110,14 +111,16 @@ impl<C: Calls> Writer<C> {
     }
 
     fn batch<T: Timer>(&mut self, timer: &mut T) {
-        for _ in 0..PAIRS / PAIRS_PER_SET {
+        for _ in 0..PAIRS / PAIRS_PER_CHURN {
             let semid = self.sets[self.turn];
-            for _ in 0..PAIRS_PER_SET {
+            for _ in 0..PAIRS_PER_CHURN {
                 timer.time(|| self.calls.semop(semid, -1));
                 timer.time(|| self.calls.semop(semid, 1));
             }
-            self.turn = (self.turn + 1) % self.sets.len();
-            self.pairs = self.pairs.wrapping_add(PAIRS_PER_SET);
+            self.pairs = self.pairs.wrapping_add(PAIRS_PER_CHURN);
+            if self.pairs.is_multiple_of(PAIRS_PER_SET) {
+                self.turn = (self.turn + 1) % self.sets.len();
+            }
             if self.churn {
                 self.churn(timer);
             }
@@ -125,11 +128,9 @@ impl<C: Calls> Writer<C> {
     }
 
     fn churn<T: Timer>(&mut self, timer: &mut T) {
-        if self.pairs.is_multiple_of(PAIRS_PER_SET_CHURN) {
-            self.add_set(timer);
-            let oldest = self.sets.pop_front().expect("one was added just now");
-            self.calls.remove(oldest);
-        }
+        self.add_set(timer);
+        let oldest = self.sets.pop_front().expect("one was added just now");
+        self.calls.remove(oldest);
         if self.pairs.is_multiple_of(PAIRS_PER_EXIT) {
             self.calls.take_and_exit(self.sets[self.turn]);
         }

@@ -16,7 +16,7 @@ const INTRODUCTION: &str = "\
 <p>Linux keeps an <i>undo list</i> for each process that uses System V semaphores with <code>SEM_UNDO</code>: one entry for each \
 semaphore set, which says what to give back when the process dies. semundo lists these entries while the process goes on. \
 This page answers two questions: what does it cost a process to be listed while it works, and what does it cost to list it?</p>\
-<p>A <b>writer</b> is a process that takes and gives semaphores with <code>SEM_UNDO</code> as fast as it can; a call of \
+<p>A <b>writer</b> is a process that takes and gives semaphores with <code>SEM_UNDO</code> as fast as it can, 640 times on each of its sets in turn; a call of \
 <code>semop(2)</code> is a <i>semop</i>. Its undo list has 1,000 entries unless another number stands there. \
 A <b>reader</b> lists the undo list of the writer from the beginning to the end in reads of 4,096 bytes, again and again without a \
 pause. With <b>churn</b>, sets are also made and removed (one each 32 takes and gives) and processes made that take a semaphore and \
@@ -93,7 +93,7 @@ pub fn html(all: &[Measurement], bars: &[Bar], missing: &[&str], facts: &[(&str,
     section(
         "Throughput, steady",
         "Higher is better. One writer that takes and gives only. Left: semops for each second of CPU time that the writer had, so that \
-         what is left is what readers do to it.",
+         what is seen is what readers do to it beyond taking their share of the core.",
         &[
             readers("steady", "semops-cpu", Unit::Rate, "Writer: semops a second of CPU time"),
             readers("steady", "entries", Unit::Rate, "Readers: entries listed a second"),
@@ -110,7 +110,8 @@ pub fn html(all: &[Measurement], bars: &[Bar], missing: &[&str], facts: &[(&str,
     )?;
     section(
         "",
-        "The same without churn.",
+        "The same without churn. Where a reader has read an entry since, the next semop on it fetches the processor's cache line back, which takes \
+         some 200 ns, once for each set and round: the p99.9.",
         &[
             plot::percentiles(&rows, "steady", 0, "A semop's time, steady, no reader"),
             plot::percentiles(&rows, "steady", 1, "A semop's time, steady, 1 reader"),
