@@ -4,18 +4,62 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::program::{Call, Command, Credentials, Limits, Op, Program, Set, Step, Timeout, Who};
+use crate::program::{Call, Command, Credentials, Limits, Op, PROCESSES, Program, Set, Step, Timeout, Who};
 
 /// The largest value of a semaphore: `SEMVMX`.
 const MOST: i16 = i16::MAX;
 
-/// Programs of up to this many steps.
+/// Programs of up to this many steps: half of them of anything, half of waiting.
 pub fn programs(steps: usize) -> impl Strategy<Value = Program> {
+    prop_oneof![mixed(steps), crowded(steps)]
+}
+
+/// Anything.
+fn mixed(steps: usize) -> impl Strategy<Value = Program> {
     let limits = prop_oneof![9 => Just(None), 1 => limits().prop_map(Some)];
-    (limits, 2..=4usize, first_set(), vec(step(), 4..=steps)).prop_map(|(limits, processes, first, mut steps)| {
+    (limits, 2..=4usize, first_set(), vec(step(call()), 4..=steps)).prop_map(|(limits, processes, first, mut steps)| {
         steps.insert(0, first);
         Program { limits, processes, steps }
     })
+}
+
+/// As many processes as there may be, all of root, which wait for the same two semaphores: what comes first there, and what lets whom go on.
+fn crowded(steps: usize) -> impl Strategy<Value = Program> {
+    let ops = prop_oneof![4 => vec(near(), 1), 5 => vec(near(), 2..=3)];
+    let set = Set::Made(0);
+    let operation = ops.prop_map(move |ops| Call::Op { set, ops, timeout: Timeout::None });
+    let values = prop_oneof![
+        3 => (0..=2).prop_map(Command::SetValue),
+        2 => vec(0..=2u16, 2).prop_map(Command::SetAll),
+    ];
+    let change = (0..=1, values).prop_map(move |(semaphore, command)| Call::Control { set, semaphore, command });
+    let call = prop_oneof![
+        70 => operation,
+        12 => change,
+        10 => any::<bool>().prop_map(|share| Call::Fork { share }),
+        2 => Just(Call::Unshare),
+        2 => Just(Call::Exec),
+        3 => Just(Call::Exit),
+        2 => Just(Call::Interrupt),
+        3 => Just(Call::Kill),
+    ];
+    vec(step(call), 8..=steps).prop_map(|mut steps| {
+        let get = Call::Get { key: 1, nsems: 2, flags: libc::IPC_CREAT | 0o600 };
+        steps.insert(0, Step { who: Who::Any(0), call: get });
+        Program { limits: None, processes: PROCESSES, steps }
+    })
+}
+
+/// Small changes of two semaphores, and some that come to the largest value.
+fn near() -> impl Strategy<Value = Op> {
+    let delta = prop_oneof![
+        10 => 1..=2i16,
+        12 => -2..=-1i16,
+        8 => Just(0),
+        1 => select(vec![MOST, MOST - 1, -MOST, 1 - MOST]),
+    ];
+    (0..=1u16, delta, prop::bool::weighted(0.05), prop::bool::weighted(0.3))
+        .prop_map(|(semaphore, delta, nowait, undo)| Op { semaphore, delta, nowait, undo })
 }
 
 /// Small enough to be reached.
@@ -31,8 +75,8 @@ fn first_set() -> impl Strategy<Value = Step> {
     })
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    (any::<u8>(), call()).prop_map(|(who, call)| Step { who: Who::Any(who), call })
+fn step(call: impl Strategy<Value = Call>) -> impl Strategy<Value = Step> {
+    (any::<u8>(), call).prop_map(|(who, call)| Step { who: Who::Any(who), call })
 }
 
 fn call() -> impl Strategy<Value = Call> {
