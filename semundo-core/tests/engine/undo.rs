@@ -53,6 +53,7 @@ fn a_failed_call_undoes_nothing() {
     let (engine, process, semid) = engine(&[1, 0]);
     assert_eq!(process.semop(semid, &[undo(0, -1), nowait(1, -1)]), Err(Errno::EAGAIN));
     assert_eq!(process.semop(semid, &[undo(0, -1), undo(0, 1), nowait(0, -2)]), Err(Errno::EAGAIN));
+    assert_eq!(process.semop(semid, &[undo(0, -1), nowait(0, -2)]), Err(Errno::EAGAIN));
     assert_eq!(semundo(&engine, 1), "");
     assert_eq!(process.semop(semid, &[undo(9, -1)]), Err(Errno::EFBIG));
     assert_eq!(process.semop(semid + 1, &[undo(0, -1)]), Err(Errno::EINVAL));
