@@ -14,7 +14,7 @@ use crate::files;
 use crate::process::Child;
 
 pub const TESTS: &[Test] =
-    &[test("command: semundo ls and show", 60, ls_and_show), test("command: semundo check", 60, check)];
+    &[test("command: semundo ls and show", 60, ls_and_show), test("command: semundo check", 120, check)];
 
 const COMMAND: &str = "/bin/semundo";
 
