@@ -19,7 +19,7 @@
 //!
 //! # How
 //!
-//! - **No code is written.** The thread executes a `syscall` instruction that the process has already: in its vDSO, else in any
+//! - **No code is overwritten.** The thread executes a `syscall` instruction that the process has already: in its vDSO, else in any
 //!   executable mapping.
 //! - **No memory is overwritten.** The operations are put into a page of their own, which the process is first made to map and at the end to
 //!   unmap. Below the stack pointer there need not be a stack: coroutines have small ones next to each other.
@@ -35,6 +35,13 @@
 //! - A restartable sequence (`rseq(2)`) in which the thread was is aborted, as by any other preemption.
 //! - A seccomp filter is asked first: it is read and evaluated, so that one that kills is not found out by being killed.
 //! - The tracer is a thread of its own: its end releases also those that cannot be stopped. So [`Stopped`] may go to another thread.
+//!
+//! # Threads that are held already
+//!
+//! A checkpoint tool stops the threads itself. [`adopt`] makes calls in one of them, from the very thread that traces it, and leaves it
+//! standing still. There, many calls are made in one run, by some bytes of code that lie in a page of their own beside the operations; the
+//! thread stops again by a breakpoint instruction, and where the process ignores `SIGTRAP` or one waits for it, the calls are made
+//! one by one instead. [`restart_semop`] makes a thread sleep on that left `semop(2)` only to be held.
 //!
 //! # Limits
 //!
