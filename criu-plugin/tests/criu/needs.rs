@@ -41,8 +41,22 @@ fn criu_has(feature: &str, missing: &str) -> Result<(), String> {
     if criu.status().unwrap().success() { Ok(()) } else { Err(missing.to_owned()) }
 }
 
+/// CRIU asks the plugin before it saves what a task is in.
+pub fn checkpoint_hook() -> Result<(), String> {
+    since(40_000, "CRIU before 4.0 saves that a sleeper sees EINTR before it asks a plugin")
+}
+
+/// CRIU keeps the names of the plugins that a restore needs.
+pub fn inventory() -> Result<(), String> {
+    since(40_100, "CRIU before 4.1 does not keep which plugins are needed")
+}
+
+fn since(version: u32, missing: &str) -> Result<(), String> {
+    if criu_version() >= version { Ok(()) } else { Err(missing.to_owned()) }
+}
+
 /// CRIU's version, in tens of thousands, hundreds and ones: 40101 is 4.1.1.
-pub fn criu_version() -> u32 {
+fn criu_version() -> u32 {
     let out = Command::new("criu").arg("--version").output().unwrap();
     let text = String::from_utf8(out.stdout).unwrap();
     let version = text.lines().find_map(|line| line.strip_prefix("Version: ")).unwrap();

@@ -11,7 +11,6 @@ use semundo::sysv::SemSet;
 use crate::criu::{self, Plugin};
 use crate::detours::oracle;
 use crate::end::End;
-use crate::needs;
 use crate::programs::Program;
 use crate::refused::Refused;
 use crate::running::{Running, all_have_ended};
@@ -20,7 +19,7 @@ use crate::work::Work;
 
 /// All tests of this file.
 pub fn tests() -> Vec<Trial> {
-    let mut all = vec![
+    vec![
         test("refused::host_namespace", host_namespace),
         test("refused::namespace_of_others", namespace_of_others),
         test("refused::shared_list", shared_list),
@@ -29,21 +28,9 @@ pub fn tests() -> Vec<Trial> {
         test("refused::no_image", no_image),
         test("refused::other_sets", other_sets),
         test("nothing_to_undo", nothing_to_undo),
+        test("refused::no_plugin", no_plugin),
         test("nothing_to_undo_any_more", nothing_to_undo_any_more),
-    ];
-    if needs::fulfilled("a restore without the plugin", inventory) {
-        all.push(test("refused::no_plugin", no_plugin));
-    }
-    all
-}
-
-/// CRIU keeps the names of the plugins that a restore needs.
-fn inventory() -> Result<(), String> {
-    if needs::criu_version() >= 40_100 {
-        Ok(())
-    } else {
-        Err("CRIU before 4.1 does not keep which plugins are needed".into())
-    }
+    ]
 }
 
 /// A dump that must fail, for this reason, and leave the program as it is.
