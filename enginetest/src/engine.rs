@@ -30,7 +30,7 @@ pub fn run(program: &Program) -> Trace {
     let observer = engine.process(Credentials::root(), OBSERVER).expect("there is no process yet");
     let first = (1..=program.processes).map(|pid| engine.process(Credentials::root(), pid as i32));
     let processes = first.map(|process| Some(process.expect("each has its own number"))).collect();
-    let mut run = Run { engine, observer, processes, asleep: BTreeMap::new() };
+    let mut run = Run { engine, observer, processes, asleep: BTreeMap::new(), looks: 0 };
     let Ok(trace) = script::run(program, &mut run);
     trace
 }
@@ -44,6 +44,7 @@ struct Run {
     /// By number, from 1.
     processes: Vec<Option<engine::Process<Flavor, ThreadParking, List>>>,
     asleep: BTreeMap<Process, Sleeping<Flavor, ThreadParking, List>>,
+    looks: u32,
 }
 
 impl System for Run {
@@ -114,7 +115,12 @@ impl System for Run {
         for (process, _) in &woken {
             self.asleep.remove(process);
         }
-        Ok((woken, self.look()))
+        let world = self.look();
+        self.looks += 1;
+        if self.looks % 2 == 0 {
+            self.calm(&world);
+        }
+        Ok((woken, world))
     }
 }
 
@@ -129,6 +135,16 @@ impl Run {
             undo: Some(
                 undo.map(|pid| (pid as Process, self.undo_list(pid as i32))).filter(|of| !of.1.is_empty()).collect(),
             ),
+        }
+    }
+
+    /// Has sets lock single semaphores again, unless calls of many operations sleep: looking at a set locks all of it, and that it does for
+    /// the ten calls to come, too. So both ways to lock are tried.
+    fn calm(&self, world: &World) {
+        for set in &world.sets {
+            for _ in 0..10 {
+                self.observer.getval(set.semid, 0).expect("root may read it");
+            }
         }
     }
 
