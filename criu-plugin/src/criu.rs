@@ -102,6 +102,8 @@ fn option(fd: c_int, name: c_int) -> Option<c_int> {
 /// Tells the user why something fails: in CRIU's log, whence the answer to an engine is taken, and on standard error, where that is
 /// something else.
 pub(crate) fn error(message: &str) {
+    // A line of the log is told by what it begins with.
+    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
     log(LOG_ERROR, &format!("Error (semundo): {message}\n"));
     if !logs_to_stderr() {
         eprintln!("semundo_plugin: {message}");
