@@ -117,7 +117,7 @@ impl System for Run {
         }
         let world = self.look();
         self.looks += 1;
-        if self.looks % 2 == 0 {
+        if self.looks.is_multiple_of(2) {
             self.calm(&world);
         }
         Ok((woken, world))
