@@ -92,6 +92,14 @@ fn a_removed_set_is_forgotten_and_its_successor_is_another() {
     assert_eq!(semundo(&engine, 2), format!("{keeps} -1\n"));
     other.semop(next, &[undo(0, 2)]).unwrap();
     assert_eq!(semundo(&engine, 2), format!("{keeps} -1\n{next} -2\n"));
+    // So many removals that the list is rid of the first one's entry, whose place the successor has.
+    for _ in 0..200 {
+        let passes = process.semget(0, 1, 0o600).unwrap();
+        other.semop(passes, &[undo(0, 1)]).unwrap();
+        process.rmid(passes).unwrap();
+    }
+    other.semop(next, &[undo(0, 2)]).unwrap();
+    assert_eq!(semundo(&engine, 2), format!("{keeps} -1\n{next} -4\n"));
     other.exit();
     assert_eq!([keeps, next].map(|semid| process.getval(semid, 0).unwrap()), [0, 0]);
 }
