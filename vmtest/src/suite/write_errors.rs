@@ -22,10 +22,10 @@ use crate::random::Random;
 use crate::writing::{self, List, line, write_is, write_to};
 
 pub const TESTS: &[Test] = &[
-    test("write errors: 10,000 mutated texts", 120, mutated),
-    test("write errors: a MiB of garbage", 60, garbage),
+    test("write errors: 10,000 mutated texts", 400, mutated),
+    test("write errors: a MiB of garbage", 300, garbage),
     test("write errors: memory that is not there", 60, bad_address),
-    test("write errors: an open file keeps little memory", 60, kept_memory),
+    test("write errors: an open file keeps little memory", 300, kept_memory),
     test("write errors: no right to one of three sets", 60, no_right),
     test("write errors: the right to a set is lost on the way", 120, not_taken_back),
     test("write errors: an unfinished line is dropped and told once", 60, unfinished),
