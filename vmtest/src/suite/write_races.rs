@@ -11,6 +11,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 use semundo::sysv::{Op, SemSet};
 
 use super::{Test, test};
+use crate::checkers;
 use crate::process::Child;
 use crate::random::Random;
 use crate::writing::{self, List};
@@ -302,13 +303,14 @@ fn removed_set() -> Result<()> {
     const WIDTH: usize = 300;
     let mut random = Random::new(1);
     let (mut done, mut refused, start) = (0, 0, Instant::now());
-    while start.elapsed() < 3 * TIME {
+    // Both ends must come, however slow the machine is; the test's limit is what ends this.
+    while start.elapsed() < 3 * TIME || done == 0 || refused == 0 {
         let sets = sets(12, WIDTH, 100)?;
         let (mut before, mut wanted) = (uniform(&sets, WIDTH, 1), uniform(&sets, WIDTH, 2));
         let text = wanted.text();
         ensure!(writing::write(&before.text())?.is_none(), "the first write");
         let victim = sets[random.below(sets.len())];
-        let wait = Duration::from_micros(random.below(3_000) as u64);
+        let wait = Duration::from_micros(random.below(3_000) as u64 * checkers::slowness());
         let mut remover = Child::fork(|link| {
             link.go()?;
             let start = Instant::now();
@@ -332,7 +334,6 @@ fn removed_set() -> Result<()> {
         }
     }
     println!("   {done} writes done, {refused} refused");
-    ensure!(done > 0 && refused > 0, "one of the two never came");
     Ok(())
 }
 
@@ -377,7 +378,7 @@ fn killed() -> Result<()> {
     let (mut ends, start) = ([0, 0], Instant::now());
     let sets = sets(20, WIDTH, 100)?;
     let lists = [1, 2].map(|adjustment| uniform(&sets, WIDTH, adjustment).text());
-    while start.elapsed() < 3 * TIME {
+    while start.elapsed() < 3 * TIME || ends.contains(&0) {
         let mut writer = Child::fork(|link| {
             ensure!(writing::write(&lists[0])?.is_none(), "the first write");
             link.go()?;
@@ -385,7 +386,7 @@ fn killed() -> Result<()> {
             link.hold()
         })?;
         writer.link().wait()?;
-        let (begin, wait) = (Instant::now(), Duration::from_micros(random.below(20_000) as u64));
+        let (begin, wait) = (Instant::now(), Duration::from_micros(random.below(20_000) as u64 * checkers::slowness()));
         while begin.elapsed() < wait {}
         writer.kill()?;
         let first = sets[0].get_value(0)?;
@@ -396,6 +397,5 @@ fn killed() -> Result<()> {
         *ends.get_mut(usize::from(first).wrapping_sub(101)).with_context(|| format!("the value {first}"))? += 1;
     }
     println!("   {} ends with the old list, {} with the new", ends[0], ends[1]);
-    ensure!(ends.iter().all(|count| *count > 0), "one of the two never came");
     Ok(())
 }
