@@ -6,6 +6,7 @@
 use std::env;
 use std::error::Error;
 use std::fs::{self, File};
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -88,6 +89,10 @@ fn detour(sets: usize, plugins: Option<&str>) -> Result<(f64, f64)> {
     unsafe {
         command.pre_exec(|| {
             setsid()?;
+            // CRIU does not take what we were given by accident.
+            if libc::close_range(3, !0, libc::CLOSE_RANGE_CLOEXEC as i32) != 0 {
+                return Err(io::Error::last_os_error());
+            }
             Ok(unshare_unsafe(UnshareFlags::NEWIPC)?)
         })
     };
