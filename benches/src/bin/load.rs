@@ -24,6 +24,8 @@ const RUN: Duration = Duration::from_millis(250);
 enum Subjects<'a> {
     Engine(fn() -> Box<dyn Subject>),
     Kernel(&'a Live),
+    /// What could not be measured.
+    Nobody,
 }
 
 fn main() -> ExitCode {
@@ -79,11 +81,18 @@ fn measure(rounds: u32, duration: Duration, scenarios: &[String]) -> Result<()> 
         progress.round(round, rounds);
         for (series, contender) in &mut series {
             progress.run(series);
-            let figures = match contender {
-                Subjects::Engine(start) => run::run(*start, series.scenario(), duration),
-                Subjects::Kernel(live) => live.run(series.scenario(), duration)?,
-            };
-            series.add(figures);
+            match contender {
+                Subjects::Engine(start) => series.add(run::run(*start, series.scenario(), duration)),
+                Subjects::Kernel(live) => match live.run(series.scenario(), duration) {
+                    Ok(figures) => series.add(figures),
+                    // The engine's figures are worth having all the same.
+                    Err(error) => {
+                        not_measured(&format!("{series}: {error}"));
+                        *contender = Subjects::Nobody;
+                    }
+                },
+                Subjects::Nobody => {}
+            }
         }
     }
     drop(progress);

@@ -39,7 +39,7 @@ impl Live {
     pub fn enter() -> Result<Self> {
         // SAFETY: no other thread's state is changed: this process has one thread (by contract).
         unsafe { unshare_unsafe(UnshareFlags::NEWIPC) }
-            .map_err(|error| format!("an IPC namespace of its own: {error}"))?;
+            .map_err(|error| format!("an IPC namespace of its own, which takes root: {error}"))?;
         Ok(Self { unreadable: Bpf::load().err().map(|error| error.to_string()) })
     }
 

@@ -83,7 +83,8 @@ pub fn html(all: &[Measurement], bars: &[Bar], missing: &[&str], facts: &[(&str,
     };
     section(
         "Throughput, while entries come and go",
-        "Higher is better, on both sides. One writer with churn and 0 to 4 readers. A lock makes the two sides wait for each other, a copy \
+        "Higher is better, on both sides. One writer with churn and 0 to 4 readers. Where there are more threads than cores \
+         they share them, so that the writer has less of its core to itself: compare the lines at the same number of readers. A lock makes the two sides wait for each other, a copy \
          makes each change dear; RCU does neither.",
         &[
             readers("churn", "semops", Unit::Rate, "Writer: semops a second"),
