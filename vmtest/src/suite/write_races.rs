@@ -11,7 +11,6 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 use semundo::sysv::{Op, SemSet};
 
 use super::{Test, test};
-use crate::checkers;
 use crate::process::Child;
 use crate::random::Random;
 use crate::writing::{self, List};
@@ -303,14 +302,15 @@ fn removed_set() -> Result<()> {
     const WIDTH: usize = 300;
     let mut random = Random::new(1);
     let (mut done, mut refused, start) = (0, 0, Instant::now());
-    // Both ends must come, however slow the machine is; the test's limit is what ends this.
+    // Both ends must come, however slow the machine is: it waits longer until a write is done before the removal.
+    let mut longest = 3_000;
     while start.elapsed() < 3 * TIME || done == 0 || refused == 0 {
         let sets = sets(12, WIDTH, 100)?;
         let (mut before, mut wanted) = (uniform(&sets, WIDTH, 1), uniform(&sets, WIDTH, 2));
         let text = wanted.text();
         ensure!(writing::write(&before.text())?.is_none(), "the first write");
         let victim = sets[random.below(sets.len())];
-        let wait = Duration::from_micros(random.below(3_000) as u64 * checkers::slowness());
+        let wait = Duration::from_micros(random.below(longest) as u64);
         let mut remover = Child::fork(|link| {
             link.go()?;
             let start = Instant::now();
@@ -324,6 +324,7 @@ fn removed_set() -> Result<()> {
         wanted.forget(victim.id());
         match answer {
             None => (done, before) = (done + 1, wanted),
+            Some(libc::EIDRM) if done == 0 => (refused, longest) = (refused + 1, longest + longest / 2),
             Some(libc::EIDRM) => refused += 1,
             other => return Err(anyhow!("a write answers {other:?}")),
         }
@@ -376,6 +377,8 @@ fn killed() -> Result<()> {
     const WIDTH: usize = 400;
     let mut random = Random::new(2);
     let (mut ends, start) = ([0, 0], Instant::now());
+    // As above: it waits longer until a writer is done before its end.
+    let mut longest = 20_000;
     let sets = sets(20, WIDTH, 100)?;
     let lists = [1, 2].map(|adjustment| uniform(&sets, WIDTH, adjustment).text());
     while start.elapsed() < 3 * TIME || ends.contains(&0) {
@@ -386,7 +389,7 @@ fn killed() -> Result<()> {
             link.hold()
         })?;
         writer.link().wait()?;
-        let (begin, wait) = (Instant::now(), Duration::from_micros(random.below(20_000) as u64 * checkers::slowness()));
+        let (begin, wait) = (Instant::now(), Duration::from_micros(random.below(longest) as u64));
         while begin.elapsed() < wait {}
         writer.kill()?;
         let first = sets[0].get_value(0)?;
@@ -395,6 +398,9 @@ fn killed() -> Result<()> {
             set.set_values(&[100; WIDTH])?;
         }
         *ends.get_mut(usize::from(first).wrapping_sub(101)).with_context(|| format!("the value {first}"))? += 1;
+        if ends[1] == 0 {
+            longest += longest / 2;
+        }
     }
     println!("   {} ends with the old list, {} with the new", ends[0], ends[1]);
     Ok(())
