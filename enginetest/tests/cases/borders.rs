@@ -1,11 +1,11 @@
 //! Borders that random programs seldom come to: of values, adjustments, operations in a call, identifiers, shared lists.
 
 use enginetest::program::{Call, Command};
-use libc::{EAGAIN, EFBIG, EINVAL, ERANGE};
+use libc::{EACCES, EAGAIN, EFBIG, EINVAL, ERANGE};
 use libc::{IPC_CREAT, IPC_PRIVATE};
 
 use crate::table::Returns::{Number, Values};
-use crate::table::{Case, Row, fork, get, nowait, op, semctl, semop, simple, undo, value};
+use crate::table::{Case, Row, become_user, fork, get, nowait, op, semctl, semop, simple, undo, value};
 
 const MOST: i16 = i16::MAX;
 
@@ -25,6 +25,16 @@ fn round_of_identifiers() -> Vec<Row> {
 pub fn cases() -> Vec<Case> {
     vec![
         Case::new("identifiers go round", 1, round_of_identifiers()),
+        Case::new(
+            "a set that is too small, before one that may not be had",
+            2,
+            vec![
+                get(1, 5, 1, IPC_CREAT),
+                become_user(2, 1000),
+                get(2, 5, 2, 0o600).fails(EINVAL),
+                get(2, 5, 1, 0o600).fails(EACCES),
+            ],
+        ),
         Case::new(
             "the largest set",
             1,
