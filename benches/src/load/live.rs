@@ -130,7 +130,7 @@ impl Drop for Process {
     }
 }
 
-/// What a writer process does. Its arguments are those that [`Process::new`] gives.
+/// What a writer process does. Its arguments are those that `Process::new` gives.
 pub fn writer(arguments: &[String]) -> Result<()> {
     let numbers = arguments.iter().map(|number| number.parse()).collect::<std::result::Result<Vec<u64>, _>>()?;
     let [number, sets, churn, millis] = numbers[..] else { return Err("NUMBER SETS CHURN MILLIS".into()) };

@@ -29,7 +29,7 @@ pub trait Protection: Default + Send + Sync + 'static {
     /// Looks at the entries, as a semop does.
     fn read<R>(&self, look: impl FnOnce(&Entries) -> R) -> R;
 
-    /// Looks at the entries, as a reader does: where it has to wait, [`waited`] is told.
+    /// Looks at the entries, as a reader does: where it has to wait, `waited` is told.
     fn list<R>(&self, look: impl FnOnce(&Entries) -> R) -> R;
 
     /// Changes the entries.
