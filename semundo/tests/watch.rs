@@ -3,14 +3,14 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Output};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::pty::{Winsize, openpty};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::sys::termios::{LocalFlags, tcgetattr};
 use nix::unistd::Pid;
 use semundo::source;
@@ -57,7 +57,17 @@ impl OnTerminal {
         let size = Winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
         let pty = openpty(Some(&size), None).unwrap();
         let end = || pty.slave.try_clone().unwrap();
-        let child = watch(arguments).stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+        let mut command = watch(arguments);
+        command.stdin(end()).stdout(end()).stderr(end());
+        // Whoever runs the tests may ignore it, as nohup(1) does, and that is inherited.
+        let heed_hangup = || {
+            // SAFETY: no handler is set.
+            unsafe { signal(Signal::SIGHUP, SigHandler::SigDfl) }?;
+            Ok(())
+        };
+        // SAFETY: it only calls signal(2), which may be called after a fork.
+        unsafe { command.pre_exec(heed_hangup) };
+        let child = command.spawn().unwrap();
         let shown = Arc::new(Mutex::new(String::new()));
         let mut screen = File::from(pty.master.try_clone().unwrap());
         let seen = Arc::clone(&shown);
