@@ -24,8 +24,10 @@ const BASE: Scenario = Scenario { name: "churn", churn: true, writers: 1, reader
 
 /// All runs that the engine is measured in.
 pub fn all() -> Vec<Scenario> {
-    let mut all = vec![Scenario { name: "alone", churn: false, readers: 0, sets: 1, ..BASE }];
-    for (name, churn) in [("steady", false), ("churn", true)] {
+    let mut all = Vec::new();
+    // A processor that had nothing to do on its other cores is faster for some tenths of a second. So what is alone comes last, and runs
+    // without readers follow some with: else those of the first engine would have another pace than what they are compared with.
+    for (name, churn) in [("churn", true), ("steady", false)] {
         all.extend(READERS.map(|readers| Scenario { name, churn, readers, ..BASE }));
     }
     all.extend([
@@ -36,6 +38,7 @@ pub fn all() -> Vec<Scenario> {
         Scenario { name: "churn-sets-10000", sets: 10_000, ..BASE },
         Scenario { name: "churn-read-256", read_size: 256, ..BASE },
         Scenario { name: "churn-read-65536", read_size: 65_536, ..BASE },
+        Scenario { name: "alone", churn: false, readers: 0, sets: 1, ..BASE },
     ]);
     all
 }

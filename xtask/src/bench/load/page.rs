@@ -33,8 +33,8 @@ an entry up.</dd>\
 costs more than a function call, so it is another league; it is here to show what the real thing does.</dd></dl>";
 
 const METHOD: &str = "\
-<ul><li>Each run takes a quarter of a second. All engines take turns in all scenarios, seven rounds long, so that whatever else the machine does, it does to \
-all. Every figure is the median of its seven runs.</li>\
+<ul><li>Each run takes a twentieth of a second. All engines take turns in all scenarios, twenty-five rounds long, so that whatever else the machine does, it does to \
+all. Every figure is the median of its twenty-five runs.</li>\
 <li>Threads are kept on cores: writers on the first ones, readers on the next, and round again. On a machine with two cores, the second reader shares \
 the core of the writer, which then has half of it.</li>\
 <li>Throughput is counted in batches of 512 semops in which no clock is read. <i>Per CPU second</i> divides by the CPU time of the writer's \
