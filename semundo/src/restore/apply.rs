@@ -92,16 +92,16 @@ impl fmt::Display for CallError {
 
 /// Makes all changes, set after set, until one fails.
 pub(super) fn apply(target: &mut dyn Target, changes: &mut [Change]) -> Ended {
-    let mut calls = 0;
+    let (mut buffer, mut calls) = (buffer(), 0);
     if target.takes_many() {
-        match apply_at_once(target, changes) {
+        match apply_at_once(target, changes, &mut buffer) {
             Ok(made) => calls += made,
             Err(failed) => return Ended::Failed(failed),
         }
     }
     for change in changes {
         let Change { semid, now, wanted, .. } = change;
-        match bring(target, *semid, now, wanted) {
+        match bring(target, *semid, now, wanted, &mut buffer) {
             Ok(made) => calls += made,
             Err(error) => return Ended::Failed(Failed { semid: *semid, error }),
         }
@@ -111,11 +111,11 @@ pub(super) fn apply(target: &mut dyn Target, changes: &mut [Change]) -> Ended {
 
 /// Makes all changes by calls that are planned before the first of them is made; those from the first on that fails are left. How many
 /// were made.
-fn apply_at_once(target: &mut dyn Target, changes: &mut [Change]) -> Result<usize, Failed> {
-    let (mut buffer, mut calls, mut owners) = (buffer(), Vec::new(), Vec::new());
+fn apply_at_once(target: &mut dyn Target, changes: &mut [Change], buffer: &mut [Op]) -> Result<usize, Failed> {
+    let (mut calls, mut owners) = (Vec::new(), Vec::new());
     for (owner, Change { semid, now, wanted, values, .. }) in changes.iter().enumerate() {
         let failed = |error| Failed { semid: *semid, error: CallError::Errno(io::Error::other(error)) };
-        let mut plan = Plan::new(now, wanted, values, &mut buffer).map_err(failed)?;
+        let mut plan = Plan::new(now, wanted, values, buffer).map_err(failed)?;
         while let Some(ops) = plan.next_call() {
             calls.push((*semid, ops.to_vec()));
             owners.push(owner);
@@ -131,10 +131,10 @@ fn apply_at_once(target: &mut dyn Target, changes: &mut [Change]) -> Result<usiz
 
 /// Takes back what was changed, the last first. The sets that could not be, and why the first of them.
 pub(super) fn roll_back(target: &mut dyn Target, changes: &mut [Change]) -> Result<(), (Vec<i32>, CallError)> {
-    let (mut left, mut why) = (Vec::new(), None);
+    let (mut buffer, mut left, mut why) = (buffer(), Vec::new(), None);
     for change in changes.iter_mut().rev() {
         let Change { semid, before, now, .. } = change;
-        if let Err(error) = bring(target, *semid, now, before) {
+        if let Err(error) = bring(target, *semid, now, before, &mut buffer) {
             left.push(*semid);
             why.get_or_insert(error);
         }
@@ -155,12 +155,18 @@ pub(super) fn count(changes: &[Change]) -> Result<usize, (i32, io::Error)> {
 }
 
 /// Brings a set's adjustments from `now` to `wanted`; `now` is what they are, also after an error.
-fn bring(target: &mut dyn Target, semid: i32, now: &mut [i16], wanted: &[i16]) -> Result<usize, CallError> {
-    let (mut buffer, mut calls, mut attempt) = (buffer(), 0, 0);
+fn bring(
+    target: &mut dyn Target,
+    semid: i32,
+    now: &mut [i16],
+    wanted: &[i16],
+    buffer: &mut [Op],
+) -> Result<usize, CallError> {
+    let (mut calls, mut attempt) = (0, 0);
     while *now != *wanted {
         let values = SemSet::from_id(semid).values().map_err(CallError::Errno)?;
         let planned_from = now.to_vec();
-        let mut plan = Plan::new(&planned_from, wanted, &values, &mut buffer)
+        let mut plan = Plan::new(&planned_from, wanted, &values, buffer)
             .map_err(|error| CallError::Errno(io::Error::other(error)))?;
         while let Some(ops) = plan.next_call() {
             match target.semop(semid, ops).map_err(CallError::Inject)? {
