@@ -1,4 +1,4 @@
-//! A global allocator that knows how much a thread has allocated at most.
+//! A global allocator that knows how much a thread has allocated at most. Tests and benchmarks of other packages include this file.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -15,7 +15,7 @@ struct Counted;
 static COUNTED: Counted = Counted;
 
 // SAFETY: all is done by the system's allocator; counting allocates nothing, since the cells are made at compile time and have no
-// destructor. `realloc` is the trait's own, over these two.
+// destructor.
 unsafe impl GlobalAlloc for Counted {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
@@ -27,6 +27,12 @@ unsafe impl GlobalAlloc for Counted {
         count(-(layout.size() as isize));
         // SAFETY: as above; the memory is the system allocator's, as is all that `alloc` gave.
         unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size as isize - layout.size() as isize);
+        // SAFETY: as above.
+        unsafe { System.realloc(memory, layout, size) }
     }
 }
 

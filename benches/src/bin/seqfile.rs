@@ -4,8 +4,9 @@
 //! Times are CPU times of the one thread, so that other tenants of the machine do not count; printers take turns within a
 //! run. The kernel holds 32,000 sets at most: its figure a record stands for that of 100,000.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "../../../fuzz/src/allocated.rs"]
+mod allocated;
+
 use std::error::Error;
 use std::hint::black_box;
 
@@ -147,56 +148,15 @@ fn peak_memory(case: &'static str, rows: &[Row]) -> Result<()> {
     for printer in PRINTERS {
         let mut runs = Vec::new();
         for _ in 0..RUNS {
-            let before = ALLOCATED.get();
-            PEAK.set(before);
-            read_all(&mut *(printer.open)(rows, out.len()), &mut out)?;
-            runs.push((PEAK.get() - before) as f64);
+            let (read, bytes) = allocated::peak(|| read_all(&mut *(printer.open)(rows, out.len()), &mut out));
+            read?;
+            runs.push(bytes as f64);
         }
         report(case, printer.name, "bytes", runs);
     }
     // A read of one byte less than the buffer holds takes a buffer, too.
-    let before = ALLOCATED.get();
-    PEAK.set(before);
-    read_all(&mut *(OURS.open)(rows, out.len()), &mut out[..4095])?;
-    report(case, "seqfile-core-buffered", "bytes", vec![(PEAK.get() - before) as f64]);
+    let (read, bytes) = allocated::peak(|| read_all(&mut *(OURS.open)(rows, out.len()), &mut out[..4095]));
+    read?;
+    report(case, "seqfile-core-buffered", "bytes", vec![bytes as f64]);
     Ok(())
-}
-
-thread_local! {
-    static ALLOCATED: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-/// The system's allocator, which counts what a thread has.
-struct Counted;
-
-#[global_allocator]
-static COUNTED: Counted = Counted;
-
-// SAFETY: all is done by the system's allocator; counting allocates nothing, since the cells are made at compile time and have no
-// destructor.
-unsafe impl GlobalAlloc for Counted {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        // SAFETY: as above; the memory is the system allocator's, as is all that is allocated.
-        unsafe { System.dealloc(memory, layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(size as isize - layout.size() as isize);
-        // SAFETY: as above.
-        unsafe { System.realloc(memory, layout, size) }
-    }
-}
-
-fn count(bytes: isize) {
-    let now = ALLOCATED.get() + bytes;
-    ALLOCATED.set(now);
-    PEAK.set(PEAK.get().max(now));
 }
