@@ -177,9 +177,6 @@ where
 
     fn start(&mut self, pos: u64) -> Result<Self::Section<'_>, Errno> {
         let map = self.map.enter();
-        if pos == 0 {
-            self.cursor = Cursor { pos: 0, after: None };
-        }
         self.cursor.move_to(pos, &*map);
         let current = self.cursor.current(&*map);
         Ok(MapSection { map, show: &mut self.show, cursor: &mut self.cursor, current })

@@ -455,3 +455,30 @@ fn the_passes_do_not_grow_with_the_records() {
         assert!(passes <= 10, "{passes} for {records}");
     }
 }
+
+/// A record that is replaced during a pass may be met twice: it is one record all the same, also where a batch of records ends.
+#[test]
+fn a_record_that_is_met_twice_comes_once() {
+    struct Twice(u32);
+    impl Pass for Twice {
+        type Record = u32;
+        fn pass(&mut self, mut visit: impl FnMut(&u32)) -> Result<(), Errno> {
+            (0..self.0).chain(1..self.0).for_each(|n| visit(&n));
+            Ok(())
+        }
+    }
+    let show = |n: &u32, out: &mut SeqBuf<'_>| {
+        out.put_dec_padded(*n, 9);
+        out.put_char(b'\n');
+        Ok(Show::Record)
+    };
+    for records in 0..200 {
+        let (mut file, mut out) = (SeqFile::new(IndexOps::new(Twice(records), |n: &u32| *n, show)), vec![0; 4096]);
+        let read = file.read(&mut out).unwrap();
+        let lines: Vec<u32> = out[..read]
+            .split(|byte| *byte == b'\n')
+            .filter_map(|line| str::from_utf8(line).unwrap().trim().parse().ok())
+            .collect();
+        assert_eq!(lines, (0..records).collect::<Vec<_>>());
+    }
+}
