@@ -270,6 +270,19 @@ fn a_full_buffer_has_overflowed() {
 
 /// The records of a large read are printed where they are wanted: the file's own buffer is never made.
 #[test]
+fn a_record_is_too_large_for_the_call_that_says_so() {
+    let records = [2, 20].map(|len| Record::Text(vec![b'x'; len]));
+    let source = Source::new((0..).zip(records).collect());
+    let (mut file, mut out) = (SeqFile::in_buffer(source, [0; 8]), [0; 16]);
+    assert_eq!(file.read(&mut out[..1]), Ok(1));
+    // This read meets it, but has a byte to deliver.
+    assert_eq!((file.read(&mut out), file.too_large()), (Ok(1), None));
+    assert_eq!(file.read(&mut out), Err(Errno::ENOBUFS));
+    assert_eq!(file.too_large().map(|record| record.pos()), Some(1));
+    assert_eq!((file.read_at(&mut out, 0), file.too_large()), (Ok(2), None));
+}
+
+#[test]
 fn a_large_read_takes_no_buffer() {
     struct Absent;
     impl Buffer for Absent {
