@@ -29,7 +29,7 @@ pub struct Adopted {
     caller: Caller<Thread>,
 }
 
-/// Takes over a thread that the calling thread traces (`PTRACE_SEIZE`, `PTRACE_O_TRACESYSGOOD`) and that stands still: in the stop at a
+/// Takes over a thread that the calling thread traces (`PTRACE_SEIZE`) and that stands still: in the stop at a
 /// system call's end, at a signal's delivery, or one that was asked for; not at a system call's begin.
 ///
 /// A seccomp filter of it must be suspended (`PTRACE_O_SUSPEND_SECCOMP`). A `SIGSTOP` that waits for it waits afterwards, too.
@@ -139,7 +139,7 @@ impl Thread {
     fn go(&self, how: How, is_end: impl Fn(Event) -> bool) -> Result<(), Error> {
         loop {
             self.check("PTRACE_CONT", ptrace::resume(self.tid, how, 0))?;
-            match self.check("waitid(2)", ptrace::wait(self.tid))? {
+            match self.stop()? {
                 event if is_end(event) => return Ok(()),
                 // Cannot be blocked.
                 Event::Signal(libc::SIGSTOP) => self.stopped.set(true),
@@ -153,6 +153,16 @@ impl Thread {
                     return Err(Error::Unexpected { tid: self.tid, what });
                 }
             }
+        }
+    }
+
+    /// Waits until it stands still.
+    fn stop(&self) -> Result<Event, Error> {
+        match self.check("waitid(2)", ptrace::wait(self.tid))? {
+            Event::Signal(libc::SIGTRAP) if self.check("PTRACE_GETSIGINFO", ptrace::is_at_call(self.tid))? => {
+                Ok(Event::Call)
+            }
+            event => Ok(event),
         }
     }
 

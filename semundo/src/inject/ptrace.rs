@@ -163,6 +163,13 @@ pub(super) fn was_asked_to_park(tid: i32) -> io::Result<bool> {
     Ok(info.si_signo == libc::SIGTRAP && info.si_code >> 8 == PTRACE_EVENT_STOP)
 }
 
+/// Whether a `SIGTRAP` means that it is at a call, where its tracer has not asked for `PTRACE_O_TRACESYSGOOD` (`ptrace(2)`,
+/// "Syscall-stops": `si_code`; `include/linux/ptrace.h: ptrace_report_syscall`).
+pub(super) fn is_at_call(tid: i32) -> io::Result<bool> {
+    let info = ptrace::getsiginfo(Pid::from_raw(tid))?;
+    Ok(info.si_signo == libc::SIGTRAP && info.si_code == libc::SIGTRAP)
+}
+
 /// `ptrace(2)`, "Stopped states": what `status >> 8` of `waitpid(2)` is.
 fn event(status: c_int) -> Event {
     match (status & 0xff, status >> 8) {

@@ -20,8 +20,12 @@ struct Held(Pid);
 
 impl Held {
     fn new(tid: i32) -> Self {
+        Self::with(tid, Options::PTRACE_O_TRACESYSGOOD)
+    }
+
+    fn with(tid: i32, options: Options) -> Self {
         let pid = Pid::from_raw(tid);
-        ptrace::seize(pid, Options::PTRACE_O_TRACESYSGOOD).unwrap();
+        ptrace::seize(pid, options).unwrap();
         ptrace::interrupt(pid).unwrap();
         waitpid(pid, Some(WaitPidFlag::__WALL)).unwrap();
         Self(pid)
@@ -69,6 +73,18 @@ fn any_number_of_calls() {
         drop(held);
         wakes(&mut target);
         assert_eq!(usize::from(set.get_value(0).unwrap()), 1 + count, "the exit applies the adjustment");
+    }
+}
+
+#[test]
+fn calls_whose_stops_look_like_traps() {
+    for count in [1, 50] {
+        let (set, mut target) = (set(), sleeper());
+        let held = Held::with(target.pid, Options::empty());
+        assert_eq!(held.adopt().semops(&calls(&set, count)).unwrap().0, count);
+        drop(held);
+        wakes(&mut target);
+        assert_eq!(usize::from(set.get_value(0).unwrap()), 1 + count);
     }
 }
 
