@@ -100,20 +100,31 @@ impl Root {
 /// The suite's packages, extracted; made where the cache does not hold them. The caller holds the suite's lock.
 fn debian(suite: Suite) -> Result<PathBuf> {
     let root = cache::of(suite)?.join("criu");
-    let recipe = packages(suite).join(" ");
+    let recipe = format!("{} in one usr", packages(suite).join(" "));
     if fs::read_to_string(root.join("recipe")).ok().as_deref() != Some(recipe.as_str()) {
         let what = format!("make the {} root file system with CRIU (some 15 seconds)", suite.facts().name);
         chroot::extract(&what, suite, packages(suite), None, &root)?;
-        // Where base-files does not make these links, a maintainer script would have.
         for dir in ["bin", "sbin", "lib", "lib64"] {
-            let link = root.join(dir);
-            if !link.exists() {
-                symlink(format!("usr/{dir}"), &link).with_context(|| format!("cannot make {}", link.display()))?;
-            }
+            merge(&root, dir)?;
         }
         fs::write(root.join("recipe"), recipe).context("cannot write the recipe")?;
     }
     Ok(root)
+}
+
+/// Makes a directory a link to that of the same name below `usr`, and that hold what both do. Where base-files has no such link, the maintainer
+/// script of another package would do that.
+fn merge(root: &Path, dir: &str) -> Result<()> {
+    let (link, to) = (root.join(dir), root.join("usr").join(dir));
+    if link.is_symlink() {
+        return Ok(());
+    }
+    cache::make_dir(&to)?;
+    if link.exists() {
+        command::output(Command::new("cp").arg("-a").args([link.join("."), to]))?;
+        fs::remove_dir_all(&link).with_context(|| format!("cannot remove {}", link.display()))?;
+    }
+    symlink(format!("usr/{dir}"), &link).with_context(|| format!("cannot make {}", link.display()))
 }
 
 /// Builds the plugin as it is installed.
