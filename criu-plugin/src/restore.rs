@@ -44,7 +44,8 @@ impl Restore {
         if self.images.is_empty() {
             return Ok(());
         }
-        let inner_pid = Status::of(pid).with_context(|| format!("process {pid} is gone"))?.inner_pid;
+        // CRIU before 4.0 asks also for processes that it only made for as long as the restore takes. Those that are held are there.
+        let Some(Status { inner_pid, .. }) = Status::of(pid) else { return Ok(()) };
         let Some(image) = self.images.remove(&inner_pid) else { return Ok(()) };
         let tids = threads::by_inner(pid);
         into(pid, &tids, &image)

@@ -32,15 +32,26 @@ impl Plugin {
 
 /// Writes the program's images into the directory `images` of `work`.
 pub fn dump(running: &Running, work: &Work, plugin: Plugin, options: &[&str]) -> Result<(), Refused> {
-    dump_into("images", running, work, plugin, &[&["dump"], options].concat())
+    dump_with(running, work, plugin.directory().as_deref(), options)
+}
+
+/// The same, with all plugins of a directory.
+pub fn dump_with(running: &Running, work: &Work, plugins: Option<&Path>, options: &[&str]) -> Result<(), Refused> {
+    dump_into("images", running, work, plugins, &[&["dump"], options].concat())
 }
 
 /// The same, into another directory and with all words told.
-pub fn dump_into(images: &str, running: &Running, work: &Work, plugin: Plugin, words: &[&str]) -> Result<(), Refused> {
+pub fn dump_into(
+    images: &str,
+    running: &Running,
+    work: &Work,
+    plugins: Option<&Path>,
+    words: &[&str],
+) -> Result<(), Refused> {
     let mut criu = Command::new("criu");
     criu.args(words).args(["--tree", &running.pid.to_string()]).args(running.program.options);
     criu.arg("--images-dir").arg(work.dir(images));
-    with(&mut criu, plugin.directory().as_deref());
+    with(&mut criu, plugins);
     finish(criu, work, "dump.log")
 }
 

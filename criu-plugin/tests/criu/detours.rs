@@ -30,6 +30,7 @@ const ONCE: &[&str] = &[
     "extremes",
     "many",
     "namespaces",
+    "leader-gone",
 ];
 
 /// All tests of this file.
@@ -153,7 +154,8 @@ fn twice(program: &'static Program, plugin: Plugin) -> Ends {
 fn pre_dump(program: &'static Program, plugin: Plugin) -> Ends {
     let work = Work::new();
     let running = Running::start(program, &work);
-    criu::dump_into("before", &running, &work, plugin, &["pre-dump", "--track-mem"])?;
+    let plugins = plugin.directory();
+    criu::dump_into("before", &running, &work, plugins.as_deref(), &["pre-dump", "--track-mem"])?;
     resumed(&running, plugin);
     assert_eq!(work.names("before", "semundo"), [""; 0], "lists change until the last dump");
     criu::dump(&running, &work, plugin, &["--track-mem", "--prev-images-dir", "../before"])?;

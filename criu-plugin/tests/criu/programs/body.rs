@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::wait::wait;
+use nix::unistd::setsid;
 use semundo::sysv::SemSet;
 
 use super::ready;
@@ -205,14 +207,7 @@ pub fn nobody() {
 
 /// Pid, IPC and mount namespaces of its own, and a child there.
 pub fn namespaces() {
-    // What was open before belongs to the mount namespace that it was opened in.
-    (0..=2).for_each(|descriptor| call::reopen(descriptor, "output"));
-    // CRIU makes all mounts anew: those of the tests are of no use here.
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-    for mount in mounts.lines().rev().filter_map(|line| line.split(' ').nth(4)).filter(|mount| *mount != "/") {
-        umount2(mount, MntFlags::MNT_DETACH).unwrap();
-    }
-    mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), None::<&str>).unwrap();
+    set_up_namespaces();
     let set = set(&[6, 6]);
     if call::fork(0) {
         add(set, 1, -2);
@@ -221,6 +216,36 @@ pub fn namespaces() {
     }
     add(set, 0, -6);
     ready("first");
+}
+
+/// The same, with a child in a session whose leader has ended: CRIU makes one for as long as it restores.
+pub fn leader_gone() {
+    set_up_namespaces();
+    let set = set(&[6, 6]);
+    if call::fork(0) {
+        setsid().unwrap();
+        if !call::fork(0) {
+            call::exit_now(0);
+        }
+        add(set, 1, -2);
+        ready("child");
+        return;
+    }
+    wait().unwrap();
+    add(set, 0, -6);
+    ready("first");
+}
+
+/// Makes new namespaces such that they can be checkpointed.
+fn set_up_namespaces() {
+    // What was open before belongs to the mount namespace that it was opened in.
+    (0..=2).for_each(|descriptor| call::reopen(descriptor, "output"));
+    // CRIU makes all mounts anew: those of the tests are of no use here.
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    for mount in mounts.lines().rev().filter_map(|line| line.split(' ').nth(4)).filter(|mount| *mount != "/") {
+        umount2(mount, MntFlags::MNT_DETACH).unwrap();
+    }
+    mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), None::<&str>).unwrap();
 }
 
 /// Has sets and nothing to undo.

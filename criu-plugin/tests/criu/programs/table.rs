@@ -28,13 +28,8 @@ pub const ALL: &[Program] = &[
     Program::new("extremes", body::extremes),
     Program::new("many", body::many),
     Program::new("nobody", body::nobody),
-    Program {
-        namespaces: NAMESPACES,
-        ready: 2,
-        // Where CRIU finds the root directory for a new mount namespace: a mount point.
-        options: &["--root", "/mnt"],
-        ..Program::new("namespaces", body::namespaces)
-    },
+    Program { ready: 2, ..in_namespaces("namespaces", body::namespaces) },
+    Program { ready: 2, ..in_namespaces("leader-gone", body::leader_gone) },
     Program::new("nothing", body::nothing),
     Program { namespaces: CloneFlags::empty(), ..Program::new("host-namespace", body::one) },
     Program { ready: 2, ..Program::new("sharing", body::sharing) },
@@ -42,6 +37,12 @@ pub const ALL: &[Program] = &[
 ];
 
 const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWIPC.union(CloneFlags::CLONE_NEWPID).union(CloneFlags::CLONE_NEWNS);
+
+/// A program in them.
+const fn in_namespaces(name: &'static str, body: fn()) -> Program {
+    // Where CRIU finds the root directory for a new mount namespace: a mount point.
+    Program { namespaces: NAMESPACES, options: &["--root", "/mnt"], ..Program::new(name, body) }
+}
 
 fn sleeps(running: &Running) {
     falls_asleep_in_semop(running.pid);
