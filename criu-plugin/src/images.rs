@@ -141,6 +141,20 @@ mod tests {
     }
 
     #[test]
+    fn no_bit_of_a_file_can_change() {
+        let directory = tempfile::tempdir().unwrap();
+        write(directory.path(), &BTreeMap::from([(7, image(7))])).unwrap();
+        let path = directory.path().join("semundo-7.img");
+        let whole = fs::read(&path).unwrap();
+        for bit in 0..whole.len() * 8 {
+            let mut damaged = whole.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, &damaged).unwrap();
+            assert!(read(directory.path()).is_err(), "{}", String::from_utf8_lossy(&damaged));
+        }
+    }
+
+    #[test]
     fn nothing_is_left_of_what_cannot_be_written() {
         let directory = tempfile::tempdir().unwrap();
         // A directory that is not empty cannot be replaced by a file.

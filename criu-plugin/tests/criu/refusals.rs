@@ -45,7 +45,7 @@ fn dump_fails(running: &Running, work: &Work, why: &str) {
 fn host_namespace() {
     let work = Work::new();
     let running = Running::start(Program::named("host-namespace"), &work);
-    dump_fails(&running, &work, "namespace");
+    dump_fails(&running, &work, "the IPC namespace that CRIU itself is in");
     let sets = sets();
     let values = || sets.iter().map(|set| set.values().unwrap()).collect::<Vec<_>>();
     let before = values();
@@ -73,7 +73,7 @@ fn namespace_of_others() {
     // SAFETY: one system call, and nothing is allocated.
     unsafe { other.pre_exec(move || Ok(setns(&namespace, CloneFlags::CLONE_NEWIPC)?)) };
     let mut other = other.spawn().unwrap();
-    dump_fails(&running, &work, "namespace");
+    dump_fails(&running, &work, &format!("in which process {} (", other.id()));
     other.kill().unwrap();
     other.wait().unwrap();
     assert_eq!(running.end(&work), oracle(program));
