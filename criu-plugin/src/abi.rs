@@ -13,7 +13,7 @@ const VERSION: c_uint = 2 << 8;
 
 /// How many hooks CRIU has before and since 4.0: a plugin that has more than CRIU is refused as corrupted.
 const HOOKS_BEFORE: u32 = 10;
-const HOOKS: usize = 12;
+pub(crate) const HOOKS: usize = 12;
 
 /// Places in the array of hooks.
 const RESUME_DEVICES_LATE: usize = 9;
@@ -29,9 +29,31 @@ pub struct Descriptor {
     init: extern "C" fn(c_int) -> c_int,
     exit: extern "C" fn(c_int, c_int),
     version: c_uint,
-    /// Atomic, because [`fit`] changes it.
-    max_hooks: AtomicU32,
+    /// Atomic, because [`fit`] changes it, and [`order`](crate::order).
+    pub(crate) max_hooks: AtomicU32,
     hooks: [Option<Hook>; HOOKS],
+}
+
+impl Descriptor {
+    const fn new() -> Self {
+        let mut all = [None; HOOKS];
+        all[RESUME_DEVICES_LATE] = Some(hooks::resume as Hook);
+        all[CHECKPOINT_DEVICES] = Some(hooks::checkpoint as Hook);
+        Self {
+            name: NamePointer(NAME.as_ptr()),
+            init: hooks::init,
+            exit: hooks::exit,
+            version: VERSION,
+            max_hooks: AtomicU32::new(HOOKS as u32),
+            hooks: all,
+        }
+    }
+
+    /// The places of the hooks that it has in this CRIU.
+    pub(crate) fn hooks(&self) -> impl Iterator<Item = usize> + Clone {
+        let most = self.max_hooks.load(Ordering::Relaxed) as usize;
+        (0..most).filter(|hook| self.hooks[*hook].is_some())
+    }
 }
 
 /// A pointer to text that is never changed.
@@ -43,29 +65,22 @@ unsafe impl Sync for NamePointer {}
 
 /// What CRIU looks for.
 #[unsafe(no_mangle)]
-pub static CR_PLUGIN_DESC: Descriptor = Descriptor {
-    name: NamePointer(NAME.as_ptr()),
-    init: hooks::init,
-    exit: hooks::exit,
-    version: VERSION,
-    max_hooks: AtomicU32::new(HOOKS as u32),
-    hooks: {
-        let mut all = [None; HOOKS];
-        all[RESUME_DEVICES_LATE] = Some(hooks::resume as Hook);
-        all[CHECKPOINT_DEVICES] = Some(hooks::checkpoint as Hook);
-        all
-    },
-};
+pub static CR_PLUGIN_DESC: Descriptor = Descriptor::new();
+
+/// The same, for a plugin that is asked first.
+pub(crate) static FIRST: Descriptor = Descriptor::new();
 
 /// Run when the plugin is loaded, before CRIU looks at the descriptor.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static FIT: extern "C" fn() = fit;
 
-/// Makes the descriptor one that this CRIU takes.
+/// Makes the descriptors those that this CRIU takes.
 extern "C" fn fit() {
     if !criu::has_checkpoint_hook() {
-        CR_PLUGIN_DESC.max_hooks.store(HOOKS_BEFORE, Ordering::Relaxed);
+        for descriptor in [&CR_PLUGIN_DESC, &FIRST] {
+            descriptor.max_hooks.store(HOOKS_BEFORE, Ordering::Relaxed);
+        }
     }
 }
 
@@ -93,6 +108,6 @@ mod tests {
     fn who_has_not_the_newer_hooks_gets_a_descriptor_without() {
         // This test program is no CRIU.
         assert_eq!(CR_PLUGIN_DESC.max_hooks.load(Ordering::Relaxed), HOOKS_BEFORE);
-        assert!(RESUME_DEVICES_LATE < HOOKS_BEFORE as usize);
+        assert_eq!(FIRST.hooks().collect::<Vec<_>>(), [RESUME_DEVICES_LATE]);
     }
 }

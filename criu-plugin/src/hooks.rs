@@ -2,6 +2,7 @@
 //!
 //! | CRIU's stage | call | what is done |
 //! |---|---|---|
+//! | dump, restore | `init` | the plugin goes before all others |
 //! | dump | `CHECKPOINT_DEVICES`, a process, all being held (since 4.0) | the first time: all lists are saved. Sleepers in `semop(2)` are restarted |
 //! | | `exit` | where CRIU has no such hook: the same; where the dump has failed: what was written is removed |
 //! | restore | `init` | the files are read and checked |
@@ -16,7 +17,7 @@ use anyhow::{Result, anyhow, bail};
 
 use crate::dump::{self, Dump};
 use crate::restore::Restore;
-use crate::{criu, tracees};
+use crate::{criu, order, tracees};
 
 /// `CR_PLUGIN_STAGE__*`.
 const DUMP: c_int = 0;
@@ -37,6 +38,17 @@ enum Stage {
     Failed,
 }
 
+impl Stage {
+    /// Whether CRIU must ask for undo lists.
+    fn is_asked(&self) -> bool {
+        match self {
+            Self::Dump(_) => true,
+            Self::Restore(restore) => !restore.left().is_empty(),
+            Self::Other | Self::PreDump | Self::Failed => false,
+        }
+    }
+}
+
 static STAGE: Mutex<Stage> = Mutex::new(Stage::Other);
 
 /// Does something with the stage. What it fails with is told.
@@ -55,12 +67,16 @@ fn text(panic: &(dyn Any + Send)) -> &str {
 /// The plugin was loaded.
 pub(crate) extern "C" fn init(stage: c_int) -> c_int {
     let begin = |now: &mut Stage| {
-        *now = match stage {
+        let next = match stage {
             DUMP => Stage::Dump(Dump::default()),
             PRE_DUMP => Stage::PreDump,
             RESTORE => Stage::Restore(Restore::read(&criu::image_dir()?)?),
             _ => Stage::Other,
         };
+        if next.is_asked() {
+            order::go_first()?;
+        }
+        *now = next;
         Ok(())
     };
     if with(begin).is_ok() { 0 } else { FAILED }
@@ -104,6 +120,7 @@ pub(crate) extern "C" fn resume(pid: c_int) -> c_int {
 
 /// The plugin will be unloaded.
 pub(crate) extern "C" fn exit(_: c_int, result: c_int) {
+    order::leave();
     // What it fails with is told already, and CRIU takes no answer.
     let _ = with(|stage| match std::mem::replace(stage, Stage::Other) {
         Stage::Dump(dump) => end_dump(dump, result),

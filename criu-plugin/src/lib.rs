@@ -9,6 +9,7 @@ mod criu;
 mod dump;
 mod hooks;
 mod images;
+mod order;
 mod restore;
 mod status;
 mod threads;

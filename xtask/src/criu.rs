@@ -56,6 +56,7 @@ pub fn on_host(log: &mut Log, suite: Suite) -> Result<Ran> {
 fn with_tests(suite: Suite, run: &RunDir) -> Result<Root> {
     let root = Root::prepare(suite, run)?;
     root.add(&guest::build_program("semundo", "semundo")?, "usr/bin/semundo")?;
+    root.add(&built(&["--example", "answers_first"])?.join("examples/libanswers_first.so"), "other_plugin.so")?;
     let mut tests = guest::build_tests(&["--package", "criu-plugin", "--test", "criu"])?;
     root.add(&tests.pop().context("cargo built no tests of the CRIU plugin")?, "criu-tests")?;
     Ok(root)
@@ -77,7 +78,7 @@ impl Root {
             cache::make_dir(&root.0.join(dir))?;
         }
         root.add(Path::new("/bin/busybox"), "usr/bin/busybox")?;
-        root.add(&plugin()?, "plugins/semundo_plugin.so")?;
+        root.add(&built(&[])?.join("libsemundo_plugin.so"), "plugins/semundo_plugin.so")?;
         Ok(root)
     }
 
@@ -127,10 +128,10 @@ fn merge(root: &Path, dir: &str) -> Result<()> {
     symlink(format!("usr/{dir}"), &link).with_context(|| format!("cannot make {}", link.display()))
 }
 
-/// Builds the plugin as it is installed.
-fn plugin() -> Result<PathBuf> {
+/// Builds the plugin as it is installed, or what else of its package is told, and where that lies then.
+fn built(what: &[&str]) -> Result<PathBuf> {
     let mut build = command::cargo();
-    build.args(["build", "--release", "--package", "criu-plugin"]);
+    build.args(["build", "--release", "--package", "criu-plugin"]).args(what);
     command::run("build the CRIU plugin", &mut build, &cache::top()?.join("criu-plugin.log"))?;
-    Ok(cache::root().join("target/release/libsemundo_plugin.so"))
+    Ok(cache::root().join("target/release"))
 }

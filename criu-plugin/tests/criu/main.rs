@@ -4,6 +4,7 @@
 //! end must leave other values behind, else it proves nothing; and with the plugin, where it must leave those of the oracle.
 //! `cargo xtask test criu` runs them, with CRIU in a root file system of its own: they take root, CRIU and the built plugin.
 
+mod beside;
 mod call;
 mod containers;
 mod criu;
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
 
 /// All tests. They are ignored unless asked for, because they need what `cargo xtask test criu` makes.
 fn tests() -> Vec<Trial> {
-    let all = [detours::tests(), refusals::tests(), rpc::tests(), containers::tests()];
+    let all = [detours::tests(), beside::tests(), refusals::tests(), rpc::tests(), containers::tests()];
     let mut all: Vec<_> = all.into_iter().flatten().map(|test| test.with_ignored_flag(true)).collect();
     if !needs::fulfilled("a sleeper in semop", needs::checkpoint_hook) {
         all.retain(|test| !test.name().contains("asleep"));

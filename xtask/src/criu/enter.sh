@@ -16,4 +16,5 @@ cd /
 busybox umount -l /old
 # Where a new mount namespace gets its root from.
 busybox mount --bind / /mnt
-exec busybox env -i PATH=/usr/bin:/usr/sbin HOME=/root SEMUNDO_TEST_PLUGINS=/plugins "$@"
+exec busybox env -i PATH=/usr/bin:/usr/sbin HOME=/root \
+    SEMUNDO_TEST_PLUGINS=/plugins SEMUNDO_TEST_OTHER_PLUGIN=/other_plugin.so "$@"

@@ -16,4 +16,5 @@ mount -t bpf bpf /new/sys/fs/bpf
 cd /new
 mount --move . /
 exec chroot . /bin/busybox sh -c 'busybox mount --bind / /mnt &&
-    exec busybox env -i PATH=/usr/bin:/usr/sbin HOME=/root SEMUNDO_TEST_PLUGINS=/plugins "$@"' sh "$@"
+    exec busybox env -i PATH=/usr/bin:/usr/sbin HOME=/root \
+        SEMUNDO_TEST_PLUGINS=/plugins SEMUNDO_TEST_OTHER_PLUGIN=/other_plugin.so "$@"' sh "$@"
