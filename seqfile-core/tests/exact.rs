@@ -472,12 +472,12 @@ fn a_record_that_is_met_twice_comes_once() {
         out.put_char(b'\n');
         Ok(Show::Record)
     };
-    for records in 0..200 {
+    for records in [0, 1, 33, 100] {
         let (mut file, mut out) = (SeqFile::new(IndexOps::new(Twice(records), |n: &u32| *n, show)), vec![0; 4096]);
         let read = file.read(&mut out).unwrap();
         let lines: Vec<u32> = out[..read]
             .split(|byte| *byte == b'\n')
-            .filter_map(|line| str::from_utf8(line).unwrap().trim().parse().ok())
+            .filter_map(|line| std::str::from_utf8(line).unwrap().trim().parse().ok())
             .collect();
         assert_eq!(lines, (0..records).collect::<Vec<_>>());
     }
