@@ -119,27 +119,28 @@ pub(crate) extern "C" fn resume(pid: c_int) -> c_int {
 }
 
 /// The plugin will be unloaded.
-pub(crate) extern "C" fn exit(_: c_int, result: c_int) {
+pub(crate) extern "C" fn exit(stage: c_int, result: c_int) {
     order::leave();
-    // What it fails with is told already, and CRIU takes no answer.
-    let _ = with(|stage| match std::mem::replace(stage, Stage::Other) {
+    let end = |now: &mut Stage| match std::mem::replace(now, Stage::Other) {
         Stage::Dump(dump) => end_dump(dump, result),
         Stage::Restore(restore) if result == 0 && !restore.left().is_empty() => {
             bail!("the undo lists of the processes {:?} were not restored: CRIU did not ask for it", restore.left())
         }
         _ => Ok(()),
-    });
+    };
+    // What it fails with is told already, and CRIU takes no answer.
+    if with(end).is_err() && stage == DUMP && result == 0 {
+        criu::fail_dump();
+    }
 }
 
 fn end_dump(mut dump: Dump, result: c_int) -> Result<()> {
+    if result != 0 {
+        dump.remove();
+    }
     if !criu::has_checkpoint_hook() {
         // For those that go on; for those that are killed it means nothing.
         tracees::processes().into_iter().try_for_each(dump::restart)?;
     }
-    if result != 0 {
-        dump.remove();
-    } else if !dump.is_done() {
-        dump.save_late().inspect_err(|_| criu::fail_dump())?;
-    }
-    Ok(())
+    if result == 0 && !dump.is_done() { dump.save_late() } else { Ok(()) }
 }
