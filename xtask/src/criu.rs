@@ -46,10 +46,15 @@ pub fn on_host(log: &mut Log, suite: Suite) -> Result<Ran> {
         return Ok(Ran::NotRun(format!("CRIU does not work on this machine: {}", said.trim())));
     }
     let (succeeded, said) = log.run_and_read("", &mut root.command(TESTS))?;
-    for line in said.lines().filter(|line| line.starts_with("NOT TESTED")) {
-        say(&format!("{line} ({} on the host)", suite.facts().name));
-    }
+    tell_what_is_not_tested(&said, suite, "the host's kernel");
     Ok(Ran::Done(succeeded))
+}
+
+/// Repeats what the tests left out.
+fn tell_what_is_not_tested(said: &str, suite: Suite, kernel: &str) {
+    for line in said.lines().filter(|line| line.starts_with("NOT TESTED")) {
+        say(&format!("{} (CRIU of {} on {kernel})", line.trim_end(), suite.facts().name));
+    }
 }
 
 /// A root file system with the tests and what they run.

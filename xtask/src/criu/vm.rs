@@ -2,18 +2,19 @@
 //! the host may not do.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 
-use super::{TESTS, modules, with_tests};
+use super::{TESTS, modules, tell_what_is_not_tested, with_tests};
 use crate::apt;
 use crate::cache::{self, RunDir};
 use crate::chroot::Chroot;
 use crate::command;
 use crate::initramfs::{self, Contents, Job};
 use crate::kernel;
-use crate::qemu::{self, Machine, Outputs};
+use crate::qemu::{self, Machine, Outputs, Sink};
 use crate::suite::Suite;
 use crate::test_steps::{Log, Ran};
 
@@ -48,10 +49,20 @@ pub fn run(log: &mut Log, suite: Suite, all: bool) -> Result<Ran> {
         timeout: Some(Duration::from_secs(3600)),
         interactive: false,
     };
-    let outputs = Outputs { stdout: log.sink()?, stderr: log.sink()? };
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let outputs = Outputs { stdout: kept(log.sink()?, said.clone()), stderr: log.sink()? };
     let status = qemu::run(&machine, outputs)
         .map_err(|error| anyhow!("{error:#}\nThe kernel's last lines:\n{}", command::tail(&kernel_log)))?;
+    tell_what_is_not_tested(&String::from_utf8_lossy(&said.lock().expect("no writer panics")), suite, "its own kernel");
     Ok(Ran::Done(status == 0))
+}
+
+/// Also keeps what is written to a sink.
+fn kept(mut sink: Sink, said: Arc<Mutex<Vec<u8>>>) -> Sink {
+    Box::new(move |bytes| {
+        said.lock().expect("no reader panics").extend_from_slice(bytes);
+        sink(bytes)
+    })
 }
 
 /// A suite's kernel, and a directory with the modules that CRIU asks for.
