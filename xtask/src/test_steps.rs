@@ -277,7 +277,7 @@ fn vm_suite(log: &mut Log, suite: Suite) -> Result<Ran> {
 /// Runs vmtest on the patched kernel.
 fn in_tree(log: &mut Log, suite: Suite, checkers: Option<Checkers>, arguments: &[&str]) -> Result<Ran> {
     let mut boot = Boot::command(suite, &[&["vmtest"], arguments].concat()).in_tree(checkers);
-    boot.timeout = Some(Duration::from_secs(if checkers.is_some() { 5400 } else { 1800 }));
+    boot.timeout = boot.timeout.max(Some(Duration::from_secs(1800)));
     let outputs = Outputs { stdout: log.sink()?, stderr: log.sink()? };
     Ok(Ran::Done(boot.run(outputs)? == 0))
 }

@@ -44,7 +44,7 @@ pub struct Args {
     /// The VM's memory [default: 1024, with checkers 3072]
     #[arg(long, value_name = "MiB")]
     memory: Option<u32>,
-    /// Stop the VM after this many seconds [default: 600; a shell has no limit]
+    /// Stop the VM after this many seconds [default: 600, with checkers 5400; a shell has no limit]
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
     /// Boot without loading the module (it lies at /semundo.ko)
@@ -64,7 +64,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     boot.memory = args.memory.unwrap_or(boot.memory);
     boot.load &= !args.no_load;
     boot.test_modules = !args.in_tree;
-    boot.timeout = Some(Duration::from_secs(args.timeout.unwrap_or(600)));
+    boot.timeout = args.timeout.map(Duration::from_secs).or(boot.timeout);
     if args.command.is_empty() {
         if !stdin().is_terminal() {
             bail!("a shell needs a terminal; give a command: cargo xtask vm -- COMMAND");
@@ -132,6 +132,7 @@ impl Boot {
         (self.load, self.in_tree, self.checkers) = (false, true, checkers);
         if checkers.is_some() {
             self.memory = 3072;
+            self.timeout = Some(Duration::from_secs(5400));
         }
         self
     }
