@@ -157,8 +157,9 @@ mod tests {
             if pid == 0 {
                 // SAFETY: of numbers only.
                 unsafe {
-                    libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
                     libc::setresuid(uid, uid, uid);
+                    // Whose ids change loses it.
+                    libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
                     loop {
                         libc::pause();
                     }
