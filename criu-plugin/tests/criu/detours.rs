@@ -49,6 +49,7 @@ pub fn tests() -> Vec<Trial> {
         all.push(test("pre_dump::one", || compare("one", pre_dump)));
         all.push(test("pre_dump::several", || compare("several", pre_dump)));
     }
+    all.push(test("leave_running::original_of_a_sleeper", original_of_a_sleeper));
     all.push(test("by_the_command", by_the_command));
     all
 }
@@ -105,6 +106,20 @@ fn leave_running(program: &'static Program, plugin: Plugin) -> Ends {
     resumed(&running, plugin);
     let original = running.end(&work);
     Ok(vec![original, restored_anew(program, plugin, &work)?])
+}
+
+/// A sleeper that CRIU leaves running sleeps on, or sees what it sees by a CRIU that asks no plugin before that is settled.
+fn original_of_a_sleeper() {
+    let program = Program::named("asleep");
+    let end = |plugin| {
+        let work = Work::new();
+        let running = Running::start(program, &work);
+        let dumped = criu::dump(&running, &work, plugin, &["--leave-running"]);
+        dumped.unwrap_or_else(|refused| panic!("{refused}"));
+        running.end(&work)
+    };
+    let wanted = if needs::checkpoint_hook().is_ok() { oracle(program) } else { end(Plugin::Without) };
+    assert_eq!(end(Plugin::With), wanted);
 }
 
 /// The same, with an original that stands still until it is told to go on.
