@@ -18,6 +18,9 @@ use semundo::sysv::{Op, TempSet};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Those that end the command.
+const SIGNALS: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
+
 /// Whether undo lists can be read here. Where they cannot, that is told past the test harness, which would keep it to itself.
 fn can_read() -> bool {
     match source::open() {
@@ -59,14 +62,14 @@ impl OnTerminal {
         let end = || pty.slave.try_clone().unwrap();
         let mut command = watch(arguments);
         command.stdin(end()).stdout(end()).stderr(end());
-        // Whoever runs the tests may ignore it, as nohup(1) does, and that is inherited.
-        let heed_hangup = || {
+        // Whoever runs the tests may ignore some, as nohup(1) does and a shell for what it runs in the background; that is inherited.
+        let heed_signals = || {
             // SAFETY: no handler is set.
-            unsafe { signal(Signal::SIGHUP, SigHandler::SigDfl) }?;
-            Ok(())
+            let heed = |number| unsafe { signal(number, SigHandler::SigDfl) };
+            Ok(SIGNALS.into_iter().try_for_each(|number| heed(number).map(drop))?)
         };
         // SAFETY: it only calls signal(2), which may be called after a fork.
-        unsafe { command.pre_exec(heed_hangup) };
+        unsafe { command.pre_exec(heed_signals) };
         let child = command.spawn().unwrap();
         let shown = Arc::new(Mutex::new(String::new()));
         let mut screen = File::from(pty.master.try_clone().unwrap());
@@ -160,7 +163,7 @@ fn signals_end_it_and_restore_the_terminal() {
     if !can_read() {
         return;
     }
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+    for signal in SIGNALS {
         let watch = OnTerminal::start(&[]);
         watch.wait_for("SEMID");
         watch.signal(signal);
