@@ -268,7 +268,7 @@ fn a_full_buffer_has_overflowed() {
     }
 }
 
-/// The records of a large read are printed where they are wanted: the file's own buffer is never made.
+/// `too_large` names a record after the very call that answers ENOBUFS for it, and after no other.
 #[test]
 fn a_record_is_too_large_for_the_call_that_says_so() {
     let records = [2, 20].map(|len| Record::Text(vec![b'x'; len]));
@@ -282,6 +282,7 @@ fn a_record_is_too_large_for_the_call_that_says_so() {
     assert_eq!((file.read_at(&mut out, 0), file.too_large()), (Ok(2), None));
 }
 
+/// The records of a large read are printed where they are wanted: the file's own buffer is never made.
 #[test]
 fn a_large_read_takes_no_buffer() {
     struct Absent;
