@@ -25,8 +25,9 @@
 //! | `crc32` | CRC-32 (that of zlib) of the text from `"sets"` to the comma before `"crc32"`, as this program writes it; an image without this field is taken unverified, so who edits one by hand removes it |
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
+use crc::{CRC_32_ISO_HDLC, Crc, Digest, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::sysv::SemSet;
@@ -34,6 +35,10 @@ use crate::undo_list::UndoList;
 
 const FORMAT: &str = "semundo image";
 const VERSION: u32 = 1;
+
+/// zlib's. Not by a crate that asks the processor for faster instructions: each CPUID leaves a virtual machine, and that takes longer
+/// than most images.
+static CRC_32: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
 
 /// Undo lists and the sets that they name.
 ///
@@ -106,7 +111,7 @@ pub enum ParseError {
     },
 }
 
-/// What the file is read as first: it says what it is before the rest is looked at.
+/// What tells an image of another version, or something else, from a bad one.
 #[derive(Deserialize)]
 struct Head {
     format: String,
@@ -115,11 +120,9 @@ struct Head {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Body {
-    #[serde(rename = "format")]
-    _format: String,
-    #[serde(rename = "version")]
-    _version: u32,
+struct Whole {
+    format: String,
+    version: u32,
     sets: Vec<SavedSet>,
     lists: Vec<UndoList>,
     crc32: Option<u32>,
@@ -135,36 +138,46 @@ impl Image {
 
     /// Reads an image, and checks it whole.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
-        let head: Head = serde_json::from_slice(bytes)?;
-        if head.format != FORMAT || head.version != VERSION {
-            return Err(ParseError::Version(format!("version {} of {:?}", head.version, head.format)));
+        let whole: Whole = serde_json::from_slice(bytes).map_err(|error| {
+            let other = serde_json::from_slice(bytes).ok().filter(|head: &Head| !head.is_ours());
+            other.map_or(ParseError::Structure(error), |head| head.other())
+        })?;
+        let head = Head { format: whole.format, version: whole.version };
+        if !head.is_ours() {
+            return Err(head.other());
         }
-        let body: Body = serde_json::from_slice(bytes)?;
-        let image = Self::new(body.sets, body.lists)?;
-        let is = crc32fast::hash(&image.content());
-        match body.crc32 {
-            Some(told) if told != is => Err(ParseError::Checksum { told, is }),
-            _ => Ok(image),
+        let image = Self::new(whole.sets, whole.lists)?;
+        let Some(told) = whole.crc32 else { return Ok(image) };
+        match image.checksum() {
+            is if is == told => Ok(image),
+            is => Err(ParseError::Checksum { told, is }),
         }
     }
 
     /// Writes it, so that [`parse`](Self::parse) reads it back.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let content = self.content();
+        let mut out = BufWriter::new(out);
         write!(out, "{{\n\"format\": \"{FORMAT}\",\n\"version\": {VERSION},\n")?;
-        out.write_all(&content)?;
-        writeln!(out, ",\n\"crc32\": {}\n}}", crc32fast::hash(&content))
+        let mut summed = Summed { out: &mut out, digest: CRC_32.digest() };
+        self.write_content(&mut summed)?;
+        let checksum = summed.digest.finalize();
+        writeln!(out, ",\n\"crc32\": {checksum}\n}}")?;
+        out.flush()
     }
 
-    /// Sets and lists as they are written.
-    fn content(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        out.extend_from_slice(b"\"sets\": [");
-        lines(&self.sets, &mut out);
-        out.extend_from_slice(b"],\n\"lists\": [");
-        lines(&self.lists, &mut out);
-        out.push(b']');
-        out
+    /// Sets and lists.
+    fn write_content(&self, out: &mut impl Write) -> io::Result<()> {
+        out.write_all(b"\"sets\": [")?;
+        write_lines(&self.sets, out)?;
+        out.write_all(b"],\n\"lists\": [")?;
+        write_lines(&self.lists, out)?;
+        out.write_all(b"]")
+    }
+
+    fn checksum(&self) -> u32 {
+        let mut summed = Summed { out: io::sink(), digest: CRC_32.digest() };
+        self.write_content(&mut summed).expect("a sink takes all, and all keys are text");
+        summed.digest.finalize()
     }
 
     /// The sets that the lists name.
@@ -231,13 +244,42 @@ impl Image {
     }
 }
 
-/// Elements of an array, one a line.
-fn lines(items: &[impl Serialize], out: &mut Vec<u8>) {
-    for (index, item) in items.iter().enumerate() {
-        out.extend_from_slice(if index == 0 { b"\n" } else { b",\n" });
-        serde_json::to_writer(&mut *out, item).expect("memory can be written, and all keys are text");
+impl Head {
+    fn is_ours(&self) -> bool {
+        self.format == FORMAT && self.version == VERSION
     }
-    out.push(b'\n');
+
+    /// What to say of one that is not.
+    fn other(&self) -> ParseError {
+        ParseError::Version(format!("version {} of {:?}", self.version, self.format))
+    }
+}
+
+/// Elements of an array, one a line.
+fn write_lines(items: &[impl Serialize], out: &mut impl Write) -> io::Result<()> {
+    for (index, item) in items.iter().enumerate() {
+        out.write_all(if index == 0 { b"\n" } else { b",\n" })?;
+        serde_json::to_writer(&mut *out, item)?;
+    }
+    out.write_all(b"\n")
+}
+
+/// A writer, and the checksum of what went there.
+struct Summed<W> {
+    out: W,
+    digest: Digest<'static, u32, Table<16>>,
+}
+
+impl<W: Write> Write for Summed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.digest.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 impl SavedSet {

@@ -11,11 +11,15 @@ use std::path::{Path, PathBuf};
 
 use aya::Ebpf;
 use aya::maps::{Map, MapData};
+use crc::{CRC_32_ISO_HDLC, Crc};
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 use nix::unistd::geteuid;
 
 use super::link;
 use super::{Loaded, OBJECT, Program, program};
+
+/// What tells an object from those of other versions.
+const CHECKSUM: u32 = Crc::<u32>::new(&CRC_32_ISO_HDLC).checksum(OBJECT);
 
 /// Where the BPF file system is mounted.
 const DIRECTORY: &str = "/sys/fs/bpf";
@@ -55,7 +59,7 @@ pub(super) fn pin(ebpf: &mut Ebpf) -> Result<File, anyhow::Error> {
 }
 
 fn directory() -> PathBuf {
-    Path::new(DIRECTORY).join(format!("semundo-{:08x}", crc32fast::hash(OBJECT)))
+    Path::new(DIRECTORY).join(format!("semundo-{CHECKSUM:08x}"))
 }
 
 fn open_in(directory: &Path, size: u32) -> Result<Loaded, anyhow::Error> {

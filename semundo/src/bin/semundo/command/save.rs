@@ -1,7 +1,7 @@
 //! `semundo save`
 
 use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -20,7 +20,7 @@ pub fn run(args: &Save, source: &dyn Source) -> Result<()> {
         Some(path) if path != Path::new("-") => {
             write_file(&image, path).with_context(|| format!("cannot write {}", path.display()))?;
         }
-        _ => write(&image, &mut io::stdout().lock())?,
+        _ => image.write(&mut io::stdout().lock())?,
     }
     if args.clear {
         clear(source, image.lists())?;
@@ -48,21 +48,14 @@ fn select(processes: &Processes) -> Result<Select> {
 /// The file is replaced when all is written, and is on disk before anything else is done.
 fn write_file(image: &Image, path: &Path) -> Result<()> {
     if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
-        return write(image, &mut fs::File::options().write(true).open(path)?);
+        return Ok(image.write(&mut fs::File::options().write(true).open(path)?)?);
     }
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = NamedTempFile::new_in(directory)?;
-    write(image, &mut file)?;
+    image.write(&mut file)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     fs::File::open(directory)?.sync_all()?;
-    Ok(())
-}
-
-fn write(image: &Image, file: &mut impl Write) -> Result<()> {
-    let mut out = BufWriter::new(file);
-    image.write(&mut out)?;
-    out.flush()?;
     Ok(())
 }
 
