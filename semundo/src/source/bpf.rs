@@ -15,6 +15,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::mem;
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 
@@ -32,10 +33,14 @@ use record::{Record, TaskRecord};
 const OBJECT: &[u8] = aya::include_bytes_aligned!("../bpf/undo.bpf.o");
 
 /// The ring buffer's size in bytes: the first, and the largest that is tried where records do not fit.
-const SIZES: std::ops::RangeInclusive<u32> = 1 << 22..=1 << 30;
+const SIZES: RangeInclusive<u32> = 1 << 22..=1 << 30;
 
-/// That of a pinned program: its pages are mapped at every opening, all of them. It takes some 10,000 sets.
-const PINNED_SIZE: u32 = 1 << 20;
+/// That of a pinned program, whose pages are mapped at every opening, all of them, and unmapped at its end: the first takes some 600
+/// sets. Where that is not enough, the largest is pinned instead.
+const PINNED_SIZES: RangeInclusive<u32> = 1 << 16..=1 << 20;
+
+/// How much larger the next size is that is tried.
+const GROWTH: u32 = 16;
 
 /// How often a reading is repeated whose sets changed too often.
 const ATTEMPTS: u32 = 10;
@@ -75,11 +80,13 @@ impl Bpf {
     ///
     /// What is left takes some megabytes of the kernel's memory, until its directory `/sys/fs/bpf/semundo-*` is removed.
     pub fn load_pinned() -> Result<Self, Error> {
-        if let Some(loaded) = pinned::open(PINNED_SIZE) {
+        if let Some(loaded) = pinned::open() {
             return Self::of(loaded);
         }
         unavailable::before_loading()?;
-        Self::of(Loaded::load(PINNED_SIZE, pinned::is_possible()).map_err(unavailable::explain)?)
+        let pin = pinned::is_possible();
+        let size = if pin { PINNED_SIZES.start() } else { SIZES.start() };
+        Self::of(Loaded::load(*size, pin).map_err(unavailable::explain)?)
     }
 
     fn of(loaded: Loaded) -> Result<Self, Error> {
@@ -256,13 +263,22 @@ impl Loaded {
             if let Some(told) = self.attempt(process, wanted).map_err(unavailable::explain)? {
                 return Ok(told);
             }
-            let size = self.size.saturating_mul(8);
-            if !SIZES.contains(&size) {
+            let size = self.size.saturating_mul(GROWTH);
+            if size > *SIZES.end() {
                 let reason = format!("the undo lists do not fit in a ring buffer of {} MiB", self.size >> 20);
                 return Err(Error::Unavailable(reason));
             }
-            *self = Self::load(size, false).map_err(unavailable::explain)?;
+            let pin = self.has_pin() && PINNED_SIZES.contains(&size);
+            if pin {
+                pinned::remove();
+            }
+            *self = Self::load(size, pin).map_err(unavailable::explain)?;
         }
+    }
+
+    /// Whether the pin is this one's until its end.
+    fn has_pin(&self) -> bool {
+        matches!(self.program, Program::Own { _lock: Some(_), .. } | Program::Pinned { .. })
     }
 
     fn link(&mut self, process: Option<i32>) -> Result<Link, anyhow::Error> {

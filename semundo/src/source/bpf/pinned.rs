@@ -36,8 +36,13 @@ pub(super) fn is_possible() -> bool {
 }
 
 /// The program that somebody has pinned; none where nobody has, where somebody else uses it, or where it is not to be trusted.
-pub(super) fn open(size: u32) -> Option<Loaded> {
-    open_in(&directory(), size).ok()
+pub(super) fn open() -> Option<Loaded> {
+    open_in(&directory()).ok()
+}
+
+/// Removes the pin; the caller has its lock.
+pub(super) fn remove() {
+    remove_all(&directory());
 }
 
 /// Pins what was loaded, and answers the lock on it. Where another has done so meanwhile, it is an error and leaves nothing.
@@ -45,7 +50,7 @@ pub(super) fn pin(ebpf: &mut Ebpf) -> Result<File, anyhow::Error> {
     let directory = directory();
     // Names have no dots there (kernel/bpf/inode.c: bpf_lookup).
     let half = PathBuf::from(format!("{}-{}", directory.display(), std::process::id()));
-    remove(&half);
+    remove_all(&half);
     DirBuilder::new().mode(0o700).create(&half)?;
     let pinned = pin_in(&half, ebpf).and_then(|()| {
         let lock = lock(&half)?;
@@ -53,7 +58,7 @@ pub(super) fn pin(ebpf: &mut Ebpf) -> Result<File, anyhow::Error> {
         Ok(lock)
     });
     if pinned.is_err() {
-        remove(&half);
+        remove_all(&half);
     }
     pinned
 }
@@ -62,17 +67,17 @@ fn directory() -> PathBuf {
     Path::new(DIRECTORY).join(format!("semundo-{CHECKSUM:08x}"))
 }
 
-fn open_in(directory: &Path, size: u32) -> Result<Loaded, anyhow::Error> {
+fn open_in(directory: &Path) -> Result<Loaded, anyhow::Error> {
     let lock = lock(directory)?;
-    let map = |name| Map::from_map_data(MapData::from_pin(directory.join(name))?);
-    let [records, options, outcome] = MAPS.map(map);
+    let [records, options, outcome] = MAPS.map(|name| MapData::from_pin(directory.join(name)));
     let program = link::get(&directory.join(PROGRAM))?;
+    let records = records?;
     let mut loaded = Loaded {
-        size,
+        size: records.info()?.max_entries(),
         run: 0,
-        records: records?.try_into()?,
-        options: options?.try_into()?,
-        outcome: outcome?.try_into()?,
+        records: Map::from_map_data(records)?.try_into()?,
+        options: Map::from_map_data(options?)?.try_into()?,
+        outcome: Map::from_map_data(outcome?)?.try_into()?,
         program: Program::Pinned { program, _lock: lock },
     };
     loaded.run = loaded.options.get(&0, 0)?[0];
@@ -100,12 +105,12 @@ fn pin_in(directory: &Path, ebpf: &mut Ebpf) -> Result<(), anyhow::Error> {
     Ok(program(ebpf).pin(directory.join(PROGRAM))?)
 }
 
-/// Removes what was half made, if it is there.
-fn remove(half: &Path) {
+/// Removes a directory of pins, if it is there.
+fn remove_all(directory: &Path) {
     for name in MAPS.into_iter().chain([PROGRAM]) {
-        let _ = fs::remove_file(half.join(name));
+        let _ = fs::remove_file(directory.join(name));
     }
-    let _ = fs::remove_dir(half);
+    let _ = fs::remove_dir(directory);
 }
 
 #[cfg(test)]
@@ -120,7 +125,7 @@ mod tests {
 
     use super::*;
     use crate::restore::{self, Wanted};
-    use crate::source::bpf::Bpf;
+    use crate::source::bpf::{Bpf, PINNED_SIZES};
     use crate::sysv::TempSet;
 
     /// Does `work` where there is a BPF file system that nobody else uses.
@@ -165,6 +170,40 @@ mod tests {
                 assert!(!is_pinned(&other));
                 reads(&other, &set, adjustment);
             }
+        });
+    }
+
+    #[test]
+    fn a_larger_one_takes_the_place_of_one_that_is_too_small() {
+        with_bpffs(|| {
+            let size_and_pin = |bpf: &Bpf| {
+                let loaded = bpf.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+                (loaded.size, loaded.has_pin())
+            };
+            let [small, large] = [*PINNED_SIZES.start(), *PINNED_SIZES.end()];
+            // More than fits in the small one, and less than in the large one.
+            let sets: Vec<_> = (0..4).map(|_| TempSet::create(16_000, 0o600).unwrap()).collect();
+            let wanted = Wanted::new(sets.iter().map(|set| (set.id(), vec![1; 16_000]))).unwrap();
+            for set in &sets {
+                set.set_values(&[1; 16_000]).unwrap();
+            }
+            for (before, after) in [(small, large), (large, large)] {
+                let bpf = Bpf::load_pinned().unwrap();
+                assert_eq!(size_and_pin(&bpf), (before, true));
+                if before == small {
+                    restore::into_own(&[], &wanted).unwrap();
+                }
+                let own = crate::source::own_list(&bpf).unwrap();
+                assert_eq!(own.iter().filter(|set| set.semadj == [1; 16_000]).count(), sets.len());
+                assert_eq!(size_and_pin(&bpf), (after, true));
+            }
+            // Another has the pin: what it loads for itself goes on without.
+            let (_first, second) = (Bpf::load_pinned().unwrap(), Bpf::load_pinned().unwrap());
+            assert_eq!(size_and_pin(&second), (small, false));
+            crate::source::own_list(&second).unwrap();
+            assert_eq!(size_and_pin(&second), (large, false));
+            let names = fs::read_dir(DIRECTORY).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            assert_eq!(names.filter(|name| name.starts_with("semundo")).count(), 1);
         });
     }
 
