@@ -45,9 +45,10 @@ impl Restore {
             return Ok(());
         }
         // CRIU before 4.0 asks also for processes that it only made for as long as the restore takes. Those that are held are there.
-        let Some(Status { inner_pid, .. }) = Status::of(pid) else { return Ok(()) };
+        let Some(status) = Status::of(pid) else { return Ok(()) };
+        let inner_pid = status.inner_pid;
         let Some(image) = self.images.remove(&inner_pid) else { return Ok(()) };
-        let tids = threads::by_inner(pid);
+        let tids = threads::by_inner(&status);
         into(pid, &tids, &image)
             .and_then(|()| self.verify(pid, &tids, &image))
             .with_context(|| format!("the undo list of process {inner_pid}"))
@@ -182,6 +183,10 @@ mod tests {
             self.0.as_raw()
         }
 
+        fn tids(&self) -> BTreeMap<i32, i32> {
+            threads::by_inner(&Status::of(self.pid()).unwrap())
+        }
+
         fn kill(self) {
             ptrace::kill(self.0).unwrap();
             waitpid(self.0, Some(WaitPidFlag::__WALL)).unwrap();
@@ -208,7 +213,7 @@ mod tests {
         for mode in [0o600, 0o604, 0] {
             let (set, held) = (set(mode), Held::new(NOBODY));
             let before = set.stat().unwrap();
-            into(held.pid(), &threads::by_inner(held.pid()), &image(&held, &set, &[2, -3])).unwrap();
+            into(held.pid(), &held.tids(), &image(&held, &set, &[2, -3])).unwrap();
             assert_eq!(set.stat().unwrap(), before, "{mode:o}");
             held.kill();
             assert_eq!(set.values().unwrap(), [7, 4]);
@@ -231,7 +236,7 @@ mod tests {
     #[test]
     fn what_is_read_again_must_be_what_was_saved() {
         let (set, held) = (set(0o600), Held::new(0));
-        let tids = threads::by_inner(held.pid());
+        let tids = held.tids();
         let mut restore = Restore { images: BTreeMap::new(), reader: None };
         let image_of = |semadj: &[i16]| image(&held, &set, semadj);
         into(held.pid(), &tids, &image_of(&[2, 0])).unwrap();
@@ -250,7 +255,7 @@ mod tests {
         let (set, held) = (set(0o600), Held::new(0));
         let image = image(&held, &set, &[2, 0]);
         set.set_value(1, 8).unwrap();
-        let error = format!("{:#}", into(held.pid(), &threads::by_inner(held.pid()), &image).unwrap_err());
+        let error = format!("{:#}", into(held.pid(), &held.tids(), &image).unwrap_err());
         assert!(error.contains("semaphore 1 is 8, was 7"), "{error}");
         held.kill();
         assert_eq!(set.values().unwrap(), [5, 8]);

@@ -7,6 +7,8 @@ use semundo::processes;
 pub(crate) struct Status {
     /// Its process.
     pub(crate) tgid: i32,
+    /// How many threads that has, if this is the status of its first one.
+    pub(crate) threads: i32,
     /// The thread that traces it; 0 for none.
     pub(crate) tracer: i32,
     /// Its own number, and that of its process, inside the innermost pid namespace that it is in.
@@ -29,6 +31,7 @@ impl Status {
         let number = |name| last(name).unwrap_or_default();
         Self {
             tgid: number("Tgid:"),
+            threads: number("Threads:"),
             tracer: number("TracerPid:"),
             inner_tid: last("NSpid:").unwrap_or_else(|| number("Pid:")),
             inner_pid: last("NStgid:").unwrap_or_else(|| number("Tgid:")),
@@ -47,8 +50,8 @@ mod tests {
 
     #[test]
     fn the_innermost_numbers_are_the_last_ones() {
-        let text = "Name:\tx\nTgid:\t70\nPid:\t72\nTracerPid:\t9\nNStgid:\t70\t5\t1\nNSpid:\t72\t7\t3\n";
-        let status = Status { tgid: 70, tracer: 9, inner_tid: 3, inner_pid: 1 };
+        let text = "Name:\tx\nTgid:\t70\nPid:\t72\nTracerPid:\t9\nNStgid:\t70\t5\t1\nNSpid:\t72\t7\t3\nThreads:\t2\n";
+        let status = Status { tgid: 70, threads: 2, tracer: 9, inner_tid: 3, inner_pid: 1 };
         assert_eq!(Status::parse(text), status);
     }
 

@@ -73,9 +73,12 @@ pub(crate) fn inner_task(pid: i32, tid: i32) -> Result<Task> {
     Ok(Task { pid: status.inner_pid, tid: status.inner_tid, comm })
 }
 
-/// The threads of a process by the numbers that they have in it.
-pub(crate) fn by_inner(pid: i32) -> BTreeMap<i32, i32> {
-    let threads = processes::threads(pid).into_iter();
+/// The threads of a process, whose status this is, by the numbers that they have in it.
+pub(crate) fn by_inner(process: &Status) -> BTreeMap<i32, i32> {
+    if process.threads == 1 {
+        return BTreeMap::from([(process.inner_tid, process.tgid)]);
+    }
+    let threads = processes::threads(process.tgid).into_iter();
     threads.filter_map(|tid| Some((Status::of(tid)?.inner_tid, tid))).collect()
 }
 

@@ -56,17 +56,23 @@ impl<T: Held> Caller<T> {
     /// `semop(2)`.
     pub(super) fn semop(&mut self, call: &Semop) -> Result<io::Result<()>, Error> {
         let page = self.page(call.sops.len() as u64)?;
-        let written = self.place()?.memory.write(page, &call.sops);
-        self.held.check("a write to its memory", written)?;
         let args = [call.semid as u64, page, call.nsops as u64, 0, 0, 0];
-        Ok(self.call(libc::SYS_semop, args)?.map(drop))
+        let returned = self.excursion(|away| {
+            away.held.check("a write to its memory", away.place.memory.write(page, &call.sops))?;
+            away.call(libc::SYS_semop, args)
+        })?;
+        Ok(returned.map(drop))
+    }
+
+    /// Makes a call. The inner error is its errno.
+    pub(super) fn call(&mut self, number: i64, args: [u64; 6]) -> Result<io::Result<u64>, Error> {
+        self.excursion(|away| away.call(number, args))
     }
 
     /// Takes the memory from the process again that it was made to map.
     pub(super) fn unmap(&mut self) -> Result<(), Error> {
-        let Some(Page { address, len }) = self.page.take() else { return Ok(()) };
-        let unmapped = self.call(libc::SYS_munmap, [address, len, 0, 0, 0, 0])?;
-        self.held.check("munmap(2) in the process", unmapped.map(drop))
+        let Some(page) = self.page.take() else { return Ok(()) };
+        self.excursion(|away| away.unmap(page))
     }
 
     /// The address of at least so many bytes.
@@ -75,33 +81,10 @@ impl<T: Held> Caller<T> {
             return Ok(page.address);
         }
         self.unmap()?;
-        let len = len.max(PAGE);
-        let address = self.map(len, libc::PROT_READ | libc::PROT_WRITE)?;
-        let address = self.held.check("mmap(2) in the process", address)?;
-        self.page = Some(Page { address, len });
-        Ok(address)
-    }
-
-    fn map(&mut self, len: u64, access: libc::c_int) -> Result<io::Result<u64>, Error> {
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        self.call(libc::SYS_mmap, [0, len, access as u64, flags as u64, u64::MAX, 0])
-    }
-
-    /// Makes a call. The inner error is its errno.
-    pub(super) fn call(&mut self, number: i64, args: [u64; 6]) -> Result<io::Result<u64>, Error> {
-        let tid = self.held.tid();
-        let place = self.place()?;
-        place.allows(number, args).map_err(|why| Error::Seccomp { tid, why })?;
-        let at = place.instruction;
-        let returned = self.excursion(ptrace::ALL_SIGNALS, |held, registers| {
-            held.run_call(&registers.calling(at, number, args))?;
-            Ok(held.registers()?.returned(at, number))
-        })?;
-        match returned {
-            Some(errno @ -4095..=-1) => Ok(Err(io::Error::from_raw_os_error(-errno as i32))),
-            Some(value) => Ok(Ok(value as u64)),
-            None => Err(Error::Unexpected { tid, what: "it did not come back from the call".to_owned() }),
-        }
+        let mapped = self.excursion(|away| away.map(len.max(PAGE), libc::PROT_READ | libc::PROT_WRITE))?;
+        let page = self.held.check("mmap(2) in the process", mapped)?;
+        self.page = Some(page);
+        Ok(page.address)
     }
 
     /// Makes calls one after the other until one fails, by code that the process is made to map and to run: one run instead of
@@ -111,77 +94,115 @@ impl<T: Held> Caller<T> {
         T: Runs,
     {
         let Some(code) = Registers::batch_code().filter(|_| self.held.may_trap()) else { return Ok(None) };
-        // Killed meanwhile, it has no code.
-        self.place()?;
-        let len = Batch::len(code, calls) as u64;
-        let Ok(address) = self.map(len, libc::PROT_READ | libc::PROT_EXEC)? else { return Ok(None) };
-        let batch = Batch::new(code, calls, address);
-        let made = match self.place()?.memory.write(address, &batch.bytes) {
-            Ok(()) => self
-                .excursion(ptrace::ALL_SIGNALS & !ptrace::bit(libc::SIGTRAP), |held, registers| {
-                    held.run_to_trap(&registers.running(&batch))?;
-                    Ok(held.registers()?.ran(&batch))
-                })
-                .map(Some),
-            Err(_) => Ok(None),
-        };
-        let unmapped = self.call(libc::SYS_munmap, [address, len, 0, 0, 0, 0]);
-        let made = made?;
-        self.held.check("munmap(2) in the process", unmapped?.map(drop))?;
-        match made {
-            Some(Some(made)) => Ok(Some(made)),
-            None => Ok(None),
-            Some(None) => {
-                let what = "it did not come to the end of the calls".to_owned();
-                Err(Error::Unexpected { tid: self.held.tid(), what })
-            }
-        }
+        self.excursion(|away| {
+            let len = Batch::len(code, calls) as u64;
+            let Ok(page) = away.map(len, libc::PROT_READ | libc::PROT_EXEC)? else { return Ok(None) };
+            let batch = Batch::new(code, calls, page.address);
+            let made = match away.place.memory.write(page.address, &batch.bytes) {
+                Ok(()) => away.run(&batch).map(Some),
+                Err(_) => Ok(None),
+            };
+            let unmapped = away.unmap(page);
+            let made = made?;
+            unmapped?;
+            Ok(made)
+        })
     }
 
-    /// Lets the thread run elsewhere, with these signals blocked; then all is as it was.
-    fn excursion<R>(&mut self, blocked: u64, run: impl FnOnce(&T, &Registers) -> Result<R, Error>) -> Result<R, Error> {
-        self.place()?;
+    /// Lets the thread do something else than its program, with its signals blocked; then all is as it was.
+    fn excursion<R>(&mut self, work: impl FnOnce(&Away<'_, T>) -> Result<R, Error>) -> Result<R, Error> {
+        let registers = self.held.registers()?;
+        self.find_place(&registers)?;
         let (held, place) = (&self.held, self.place.as_ref().expect("just found"));
-        let registers = held.registers()?;
         let mask = held.check("PTRACE_GETSIGMASK", ptrace::signal_mask(held.tid()))?;
         let rseq_cs = held.check("a read of its rseq", place.rseq_cs())?;
 
-        let set_mask = |mask| held.check("PTRACE_SETSIGMASK", ptrace::set_signal_mask(held.tid(), mask));
-        let result = set_mask(blocked).and_then(|()| run(held, &registers));
+        let away = Away { held, place, registers: &registers };
+        let result = away.block(ptrace::ALL_SIGNALS).and_then(|()| work(&away));
 
         // Each of them whatever happened to the others, or before.
         let restored = [
             held.set_registers(&registers),
             held.check("a write to its rseq", place.set_rseq_cs(rseq_cs)),
-            set_mask(mask),
+            away.block(mask),
         ];
         let result = result?;
         restored.into_iter().collect::<Result<(), Error>>()?;
         Ok(result)
     }
 
-    fn place(&mut self) -> Result<&Place, Error> {
-        match &mut self.place {
-            Some(place) => Ok(place),
-            place => {
-                let found = Place::find(&self.held);
-                // Killed meanwhile, it has neither code nor filters.
-                self.held.registers()?;
-                Ok(place.insert(found?))
-            }
+    fn find_place(&mut self, registers: &Registers) -> Result<(), Error> {
+        if self.place.is_none() {
+            let found = Place::find(&self.held, registers);
+            // Killed meanwhile, it has neither code nor filters.
+            self.held.registers()?;
+            self.place = Some(found?);
         }
+        Ok(())
+    }
+}
+
+/// A thread that does something else than its program, whose registers these are.
+#[derive(Debug)]
+struct Away<'a, T> {
+    held: &'a T,
+    place: &'a Place,
+    registers: &'a Registers,
+}
+
+impl<T: Held> Away<'_, T> {
+    /// Makes a call. The inner error is its errno.
+    fn call(&self, number: i64, args: [u64; 6]) -> Result<io::Result<u64>, Error> {
+        let Self { held, place, registers } = *self;
+        let tid = held.tid();
+        place.allows(number, args).map_err(|why| Error::Seccomp { tid, why })?;
+        let at = place.instruction;
+        held.run_call(&registers.calling(at, number, args))?;
+        match held.registers()?.returned(at, number) {
+            Some(errno @ -4095..=-1) => Ok(Err(io::Error::from_raw_os_error(-errno as i32))),
+            Some(value) => Ok(Ok(value as u64)),
+            None => Err(Error::Unexpected { tid, what: "it did not come back from the call".to_owned() }),
+        }
+    }
+
+    fn map(&self, len: u64, access: libc::c_int) -> Result<io::Result<Page>, Error> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        let mapped = self.call(libc::SYS_mmap, [0, len, access as u64, flags as u64, u64::MAX, 0])?;
+        Ok(mapped.map(|address| Page { address, len }))
+    }
+
+    fn unmap(&self, Page { address, len }: Page) -> Result<(), Error> {
+        let unmapped = self.call(libc::SYS_munmap, [address, len, 0, 0, 0, 0])?;
+        self.held.check("munmap(2) in the process", unmapped.map(drop))
+    }
+
+    /// Runs the code of a batch.
+    fn run(&self, batch: &Batch) -> Result<Made, Error>
+    where
+        T: Runs,
+    {
+        let Self { held, registers, .. } = *self;
+        self.block(ptrace::ALL_SIGNALS & !ptrace::bit(libc::SIGTRAP))?;
+        let ran = held.run_to_trap(&registers.running(batch)).and_then(|()| held.registers());
+        self.block(ptrace::ALL_SIGNALS)?;
+        let what = || "it did not come to the end of the calls".to_owned();
+        ran?.ran(batch).ok_or_else(|| Error::Unexpected { tid: held.tid(), what: what() })
+    }
+
+    fn block(&self, signals: u64) -> Result<(), Error> {
+        self.held.check("PTRACE_SETSIGMASK", ptrace::set_signal_mask(self.held.tid(), signals))
     }
 }
 
 impl Place {
-    fn find(tracee: &impl Held) -> Result<Self, Error> {
+    fn find(tracee: &impl Held, registers: &Registers) -> Result<Self, Error> {
         let tid = tracee.tid();
         if ptrace::dispatches_calls(tid).unwrap_or(false) {
             let what = "its system calls are dispatched to itself (PR_SET_SYSCALL_USER_DISPATCH)".to_owned();
             return Err(Error::Unexpected { tid, what });
         }
         let memory = tracee.check("/proc/TID/mem", Memory::of(tid))?;
-        let instruction = tracee.check("/proc/TID/maps", memory.call_instruction())?;
+        let instruction = tracee.check("/proc/TID/maps", memory.call_instruction(registers.last_instruction()))?;
         let instruction = instruction.ok_or(Error::NoInstruction(tid))?;
         let rseq = ptrace::rseq_address(tid).ok().filter(|address| *address != 0);
         Ok(Self { memory, instruction, rseq_cs: rseq.map(|address| address + RSEQ_CS), seccomp: tracee.seccomp() })

@@ -1,10 +1,11 @@
 //! The memory of a stopped process, and the instruction for system calls in it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 
 use super::arch::{Arch, Registers};
+use crate::processes;
 
 /// How much of a mapping is searched; the vDSO is much smaller, and so is what comes before the first call in a C library.
 const SEARCHED: u64 = 4 << 20;
@@ -32,9 +33,14 @@ impl Memory {
         self.file.write_all_at(bytes, address)
     }
 
-    /// The address of an instruction that makes a system call: in the vDSO, which nobody unmaps by `munmap` of a library, or elsewhere.
-    pub(super) fn call_instruction(&self) -> io::Result<Option<u64>> {
-        let maps = fs::read(format!("/proc/{}/maps", self.tid))?;
+    /// The address of an instruction that makes a system call: `last`, which the thread has executed last, if that is one; else in the
+    /// vDSO, or elsewhere.
+    pub(super) fn call_instruction(&self, last: u64) -> io::Result<Option<u64>> {
+        let mut bytes = [0; Registers::INSTRUCTION.len()];
+        if self.file.read_exact_at(&mut bytes, last).is_ok() && bytes == Registers::INSTRUCTION {
+            return Ok(Some(last));
+        }
+        let maps = processes::file(&format!("/proc/{}/maps", self.tid))?;
         let mut code = executable(&String::from_utf8_lossy(&maps));
         code.sort_by_key(|mapping| !mapping.is_vdso);
         Ok(code.iter().find_map(|mapping| {

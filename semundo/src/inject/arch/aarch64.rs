@@ -36,6 +36,10 @@ impl Arch for Registers {
         self.0.pstate & MODE32 == 0
     }
 
+    fn last_instruction(&self) -> u64 {
+        self.0.pc.wrapping_sub(Self::INSTRUCTION.len() as u64)
+    }
+
     fn calling(&self, at: u64, number: i64, args: [u64; 6]) -> Self {
         let mut registers = self.0;
         registers.regs[..6].copy_from_slice(&args);

@@ -26,6 +26,10 @@ impl Arch for Registers {
         match *self {}
     }
 
+    fn last_instruction(&self) -> u64 {
+        match *self {}
+    }
+
     fn calling(&self, _: u64, _: i64, _: [u64; 6]) -> Self {
         *self
     }
