@@ -12,10 +12,10 @@ use anyhow::{Context, Result, bail, ensure};
 use semundo::image::{Image, SavedSet};
 use semundo::inject;
 use semundo::ipc_namespace::IpcNamespace;
+use semundo::processes::{self, Status};
 use semundo::source::bpf::{Bpf, Counted};
-use semundo::{Task, UndoList, processes};
+use semundo::{Task, UndoList};
 
-use crate::status::Status;
 use crate::{criu, images, threads};
 
 /// What a dump has done so far.
@@ -76,7 +76,8 @@ pub(crate) fn restart(pid: i32) -> Result<()> {
 /// The images by the processes' inner numbers.
 fn images() -> Result<BTreeMap<i32, Image>> {
     let mut held = HashMap::new();
-    let mut is_held = |tid| *held.entry(tid).or_insert_with(|| Status::of(tid).is_some_and(|status| status.is_held()));
+    let mut is_held =
+        |tid| *held.entry(tid).or_insert_with(|| Status::of(tid).is_some_and(|status| status.is_traced_by_caller()));
     let lists = Bpf::load_pinned().and_then(|bpf| bpf.read_counted(|task| is_held(task.tid)));
     let lists = lists.context("undo lists cannot be read")?;
     let mut by_process: BTreeMap<i32, Vec<UndoList>> = BTreeMap::new();
@@ -128,7 +129,9 @@ fn image(pid: i32, lists: &[UndoList], namespaces: &mut BTreeSet<u64>) -> Result
         ensure!(list.ipc_namespace == inode, "its threads are in several IPC namespaces");
         let tasks = list.tasks.iter().map(|task| threads::inner_task(pid, task.tid)).collect::<Result<Vec<Task>>>()?;
         // Whether the restore can make it call: not where it is a 32-bit one.
-        drop(inject::adopt(list.tasks[0].tid)?);
+        let tid = list.tasks[0].tid;
+        let status = Status::of(tid).with_context(|| format!("thread {tid} is gone"))?;
+        drop(inject::adopt(&status)?);
         inner.push(UndoList { tasks, ..list.clone() });
     }
     let lists = threads::to_save(&inner, &threads::inner(pid)?, inode)?;
@@ -152,7 +155,7 @@ fn ends_with_the_dump(inode: u64) -> Result<()> {
         IpcNamespace::own()?.inode() != inode,
         "it has undo operations in the IPC namespace that CRIU itself is in, which is not dumped"
     );
-    let is_held = |pid: i32| Status::of(pid).is_some_and(|status| status.is_held());
+    let is_held = |pid: i32| Status::of(pid).is_some_and(|status| status.is_traced_by_caller());
     let in_it = processes::all().into_iter().filter(|pid| ipc_namespace(*pid) == Some(inode));
     match in_it.into_iter().find(|pid| !is_held(*pid)) {
         None => Ok(()),

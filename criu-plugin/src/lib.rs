@@ -11,6 +11,5 @@ mod hooks;
 mod images;
 mod order;
 mod restore;
-mod status;
 mod threads;
 mod tracees;

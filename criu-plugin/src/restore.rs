@@ -8,13 +8,13 @@ use anyhow::{Context, Result, ensure};
 use semundo::image::Image;
 use semundo::inject::{self, Adopted};
 use semundo::ipc_namespace::IpcNamespace;
+use semundo::processes::Status;
 use semundo::restore::{self, Error, Report, Wanted};
 use semundo::source::{self, bpf::Bpf};
 use semundo::sysv::{SemSet, Stat};
 use semundo::undo_list::{self, UndoList};
 use semundo::{Select, Source};
 
-use crate::status::Status;
 use crate::{criu, images, threads};
 
 /// Permission to read and to alter a set, for everybody.
@@ -46,16 +46,16 @@ impl Restore {
         }
         // CRIU before 4.0 asks also for processes that it only made for as long as the restore takes. Those that are held are there.
         let Some(status) = Status::of(pid) else { return Ok(()) };
-        let inner_pid = status.inner_pid;
+        let inner_pid = status.inner_tgid;
         let Some(image) = self.images.remove(&inner_pid) else { return Ok(()) };
-        let tids = threads::by_inner(&status);
-        into(pid, &tids, &image)
-            .and_then(|()| self.verify(pid, &tids, &image))
+        let threads = threads::by_inner(status);
+        into(pid, &threads, &image)
+            .and_then(|()| self.verify(pid, &threads, &image))
             .with_context(|| format!("the undo list of process {inner_pid}"))
     }
 
     /// Reads the lists of a process, which must be those of the image.
-    fn verify(&mut self, pid: i32, tids: &BTreeMap<i32, i32>, image: &Image) -> Result<()> {
+    fn verify(&mut self, pid: i32, threads: &BTreeMap<i32, Status>, image: &Image) -> Result<()> {
         let reader = match self.reader.get_or_insert_with(|| Bpf::load_pinned().map(Box::new)) {
             Ok(reader) => reader,
             Err(error) => {
@@ -66,8 +66,8 @@ impl Restore {
         let lists = reader.read(&Select::Pids(vec![pid])).context("reading it again")?;
         for list in image.lists() {
             for task in &list.tasks {
-                let tid = tids.get(&task.tid).with_context(|| format!("it has no thread {}", task.tid))?;
-                let is = undo_list::of_thread(&lists, *tid).map_or(&[][..], |list| &list.adjustments);
+                let thread = thread(threads, task.tid)?;
+                let is = undo_list::of_thread(&lists, thread.tid).map_or(&[][..], |list| &list.adjustments);
                 ensure!(*is == list.adjustments, "thread {} has {is:?} instead of what was saved", task.tid);
             }
         }
@@ -76,12 +76,8 @@ impl Restore {
 }
 
 /// Puts the lists of an image into the threads of a process.
-fn into(pid: i32, tids: &BTreeMap<i32, i32>, image: &Image) -> Result<()> {
-    let adopt = |list: &UndoList| {
-        let inner = list.tasks[0].tid;
-        let tid = tids.get(&inner).with_context(|| format!("it has no thread {inner}"))?;
-        Ok::<Adopted, anyhow::Error>(inject::adopt(*tid)?)
-    };
+fn into(pid: i32, threads: &BTreeMap<i32, Status>, image: &Image) -> Result<()> {
+    let adopt = |list: &UndoList| Ok::<Adopted, anyhow::Error>(inject::adopt(thread(threads, list.tasks[0].tid)?)?);
     let namespace = IpcNamespace::of(pid).context("its IPC namespace")?;
     let work = || {
         let (common, others) = threads::saved(image)?;
@@ -93,6 +89,10 @@ fn into(pid: i32, tids: &BTreeMap<i32, i32>, image: &Image) -> Result<()> {
         list_into(adopt(common)?, image, common)
     };
     namespace.run_here(work).context("its IPC namespace cannot be entered")?
+}
+
+fn thread(threads: &BTreeMap<i32, Status>, inner: i32) -> Result<&Status> {
+    threads.get(&inner).with_context(|| format!("it has no thread {inner}"))
 }
 
 /// Puts a list into a thread that has an empty one.
@@ -183,8 +183,8 @@ mod tests {
             self.0.as_raw()
         }
 
-        fn tids(&self) -> BTreeMap<i32, i32> {
-            threads::by_inner(&Status::of(self.pid()).unwrap())
+        fn threads(&self) -> BTreeMap<i32, Status> {
+            threads::by_inner(Status::of(self.pid()).unwrap())
         }
 
         fn kill(self) {
@@ -213,7 +213,7 @@ mod tests {
         for mode in [0o600, 0o604, 0] {
             let (set, held) = (set(mode), Held::new(NOBODY));
             let before = set.stat().unwrap();
-            into(held.pid(), &held.tids(), &image(&held, &set, &[2, -3])).unwrap();
+            into(held.pid(), &held.threads(), &image(&held, &set, &[2, -3])).unwrap();
             assert_eq!(set.stat().unwrap(), before, "{mode:o}");
             held.kill();
             assert_eq!(set.values().unwrap(), [7, 4]);
@@ -236,14 +236,14 @@ mod tests {
     #[test]
     fn what_is_read_again_must_be_what_was_saved() {
         let (set, held) = (set(0o600), Held::new(0));
-        let tids = held.tids();
+        let threads = held.threads();
         let mut restore = Restore { images: BTreeMap::new(), reader: None };
         let image_of = |semadj: &[i16]| image(&held, &set, semadj);
-        into(held.pid(), &tids, &image_of(&[2, 0])).unwrap();
-        restore.verify(held.pid(), &tids, &image_of(&[2, 0])).unwrap();
+        into(held.pid(), &threads, &image_of(&[2, 0])).unwrap();
+        restore.verify(held.pid(), &threads, &image_of(&[2, 0])).unwrap();
         assert!(matches!(restore.reader, Some(Ok(_))), "this test reads undo lists by BPF, which takes root");
         for other in [[1, 0], [2, 1]] {
-            let error = restore.verify(held.pid(), &tids, &image_of(&other)).unwrap_err().to_string();
+            let error = restore.verify(held.pid(), &threads, &image_of(&other)).unwrap_err().to_string();
             assert!(error.contains("instead of what was saved"), "{error}");
         }
         held.kill();
@@ -255,7 +255,7 @@ mod tests {
         let (set, held) = (set(0o600), Held::new(0));
         let image = image(&held, &set, &[2, 0]);
         set.set_value(1, 8).unwrap();
-        let error = format!("{:#}", into(held.pid(), &held.tids(), &image).unwrap_err());
+        let error = format!("{:#}", into(held.pid(), &held.threads(), &image).unwrap_err());
         assert!(error.contains("semaphore 1 is 8, was 7"), "{error}");
         held.kill();
         assert_eq!(set.values().unwrap(), [5, 8]);

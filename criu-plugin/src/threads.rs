@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 use semundo::image::Image;
-use semundo::{Task, UndoList, processes};
-
-use crate::status::Status;
+use semundo::processes::{self, Status};
+use semundo::{Task, UndoList};
 
 /// The undo lists of a process as they are saved.
 ///
@@ -70,16 +69,19 @@ pub(crate) fn inner(pid: i32) -> Result<Vec<Task>> {
 pub(crate) fn inner_task(pid: i32, tid: i32) -> Result<Task> {
     let status = Status::of(tid).with_context(|| format!("thread {tid} of process {pid} is gone"))?;
     let comm = processes::comm(tid).unwrap_or_default();
-    Ok(Task { pid: status.inner_pid, tid: status.inner_tid, comm })
+    Ok(Task { pid: status.inner_tgid, tid: status.inner_tid, comm })
 }
 
-/// The threads of a process, whose status this is, by the numbers that they have in it.
-pub(crate) fn by_inner(process: &Status) -> BTreeMap<i32, i32> {
-    if process.threads == 1 {
-        return BTreeMap::from([(process.inner_tid, process.tgid)]);
+/// The threads of a process, of whose first one this is the status, by the numbers that they have in it.
+pub(crate) fn by_inner(first: Status) -> BTreeMap<i32, Status> {
+    let mut threads = BTreeMap::new();
+    if first.threads > 1 {
+        let all = processes::threads(first.tgid).into_iter();
+        threads.extend(all.filter_map(Status::of).map(|status| (status.inner_tid, status)));
+    } else {
+        threads.insert(first.inner_tid, first);
     }
-    let threads = processes::threads(process.tgid).into_iter();
-    threads.filter_map(|tid| Some((Status::of(tid)?.inner_tid, tid))).collect()
+    threads
 }
 
 #[cfg(test)]

@@ -3,9 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use semundo::processes;
-
-use crate::status::Status;
+use semundo::processes::{self, Status};
 
 /// For how many looks killed threads are waited for, and how long after each.
 const LOOKS: u32 = 30_000;
@@ -14,7 +12,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// The processes that this process traces, ascending.
 pub(crate) fn processes() -> Vec<i32> {
     let mut all = processes::all();
-    all.retain(|pid| Status::of(*pid).is_some_and(|status| status.is_held()));
+    all.retain(|pid| Status::of(*pid).is_some_and(|status| status.is_traced_by_caller()));
     all
 }
 

@@ -58,6 +58,7 @@
 //!   children: that may show the stops.
 //! - Kernels before 5.1 do not tell the signal mask of a thread that waits with another one (`sigsuspend(2)`, `ppoll(2)`).
 
+mod access;
 mod adopted;
 mod arch;
 mod batch;
@@ -66,7 +67,6 @@ mod held;
 mod memory;
 mod ptrace;
 mod seccomp;
-mod status;
 mod tracee;
 mod tracer;
 

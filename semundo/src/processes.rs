@@ -1,9 +1,13 @@
 //! Which processes and threads there are, as `/proc` tells.
 
+mod status;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
+
+pub use status::Status;
 
 /// What most files below `/proc` fit in, in bytes.
 const LARGE: usize = 8192;

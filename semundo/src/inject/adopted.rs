@@ -10,11 +10,11 @@ use super::Error;
 use super::arch::{Arch, Registers};
 use super::batch::Made;
 use super::call::Caller;
-use super::held::{Held, Runs};
+use super::held::{self, Held, Runs};
 use super::ptrace::{self, Event, How};
 use super::seccomp::Seccomp;
-use super::status::Status;
 use super::tracer::Semop;
+use crate::processes::Status;
 
 /// So few calls are made one by one: a run of many takes a mapping more.
 const FEW: usize = 3;
@@ -32,12 +32,17 @@ pub struct Adopted {
 /// Takes over a thread that the calling thread traces (`PTRACE_SEIZE`) and that stands still: in the stop at a
 /// system call's end, at a signal's delivery, or one that was asked for; not at a system call's begin.
 ///
-/// A seccomp filter of it must be suspended (`PTRACE_O_SUSPEND_SECCOMP`). A `SIGSTOP` that waits for it waits afterwards, too.
-pub fn adopt(tid: i32) -> Result<Adopted, Error> {
+/// The status is that of the thread since it stands still. A seccomp filter of it must be suspended (`PTRACE_O_SUSPEND_SECCOMP`). A
+/// `SIGSTOP` that waits for it waits afterwards, too.
+pub fn adopt(status: &Status) -> Result<Adopted, Error> {
     if !Registers::SUPPORTED {
         return Err(Error::Architecture);
     }
-    let thread = Thread { tid, stopped: Cell::new(false), is_of_this_thread: PhantomData };
+    let Status { tid, tgid, ignored, pending, .. } = *status;
+    // A trap that is ignored gets the default action for ever (kernel/signal.c: force_sig_info_to_task), and one that waits would be
+    // taken for one of ours.
+    let may_trap = (ignored | pending) & ptrace::bit(libc::SIGTRAP) == 0;
+    let thread = Thread { tid, tgid, may_trap, stopped: Cell::new(false), is_of_this_thread: PhantomData };
     if !thread.registers()?.is_64_bit() {
         return Err(Error::Bits32(tid));
     }
@@ -52,21 +57,20 @@ pub fn restart_semop(tid: i32) -> Result<bool, Error> {
     if !Registers::SUPPORTED {
         return Ok(false);
     }
-    let thread = Thread { tid, stopped: Cell::new(false), is_of_this_thread: PhantomData };
-    let registers = thread.registers()?;
+    let registers = held::check(tid, "PTRACE_GETREGS", Registers::get(tid))?;
     if !matches!(registers.call(), Some(libc::SYS_semop | libc::SYS_semtimedop)) {
         return Ok(false);
     }
     let Some(restarting) = registers.restarting() else { return Ok(false) };
     // A stop signal is not the tracer's: what it makes fail has failed.
-    if !thread.check("PTRACE_GETSIGINFO", ptrace::was_asked_to_park(tid))? {
+    if !held::check(tid, "PTRACE_GETSIGINFO", ptrace::was_asked_to_park(tid))? {
         return Ok(false);
     }
     let status = Status::of(tid).ok_or(Error::Died(tid))?;
     if status.pending & !status.blocked & status.handled != 0 {
         return Ok(false);
     }
-    thread.set_registers(&restarting)?;
+    held::check(tid, "PTRACE_SETREGS", restarting.set(tid))?;
     Ok(true)
 }
 
@@ -128,6 +132,8 @@ impl Drop for Adopted {
 #[derive(Debug)]
 struct Thread {
     tid: i32,
+    tgid: i32,
+    may_trap: bool,
     /// Whether a `SIGSTOP` was taken from it.
     stopped: Cell<bool>,
     /// Only the tracer, which is a thread, can do anything with it.
@@ -168,11 +174,9 @@ impl Thread {
 
     /// Lets the `SIGSTOP` wait again that was taken from it.
     fn queue_stop(&self) {
-        if self.stopped.take()
-            && let Some(status) = Status::of(self.tid)
-        {
-            // SAFETY: takes numbers only. The process is there as long as its thread stands still.
-            unsafe { libc::kill(status.tgid, libc::SIGSTOP) };
+        if self.stopped.take() {
+            // SAFETY: takes numbers only. The process is there as long as its thread is traced.
+            unsafe { libc::kill(self.tgid, libc::SIGSTOP) };
         }
     }
 }
@@ -195,10 +199,7 @@ impl Held for Thread {
 
 impl Runs for Thread {
     fn may_trap(&self) -> bool {
-        // A trap that is ignored gets the default action for ever (kernel/signal.c: force_sig_info_to_task), and one that waits would be
-        // taken for the one at the end.
-        let trap = ptrace::bit(libc::SIGTRAP);
-        Status::of(self.tid).is_some_and(|status| (status.ignored | status.pending) & trap == 0)
+        self.may_trap
     }
 
     fn run_to_trap(&self, registers: &Registers) -> Result<(), Error> {

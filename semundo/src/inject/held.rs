@@ -28,18 +28,21 @@ pub(super) trait Held {
         self.check("PTRACE_SETREGS", registers.set(self.tid()))
     }
 
-    /// The result of a request, or of an access to its files, which fail in many ways when it was killed meanwhile.
     fn check<T>(&self, what: &'static str, result: io::Result<T>) -> Result<T, Error> {
-        let tid = self.tid();
-        let is_gone = |error: &io::Error| error.raw_os_error() == Some(libc::ESRCH);
-        result.map_err(|source| {
-            if is_gone(&source) || ptrace::signal_mask(tid).is_err_and(|error| is_gone(&error)) {
-                Error::Died(tid)
-            } else {
-                Error::Request { tid, what, source }
-            }
-        })
+        check(self.tid(), what, result)
     }
+}
+
+/// The result of a request, or of an access to the files of a held thread, which fail in many ways when it was killed meanwhile.
+pub(super) fn check<T>(tid: i32, what: &'static str, result: io::Result<T>) -> Result<T, Error> {
+    let is_gone = |error: &io::Error| error.raw_os_error() == Some(libc::ESRCH);
+    result.map_err(|source| {
+        if is_gone(&source) || ptrace::signal_mask(tid).is_err_and(|error| is_gone(&error)) {
+            Error::Died(tid)
+        } else {
+            Error::Request { tid, what, source }
+        }
+    })
 }
 
 /// One that may run code until a trap.

@@ -8,7 +8,7 @@ use std::io;
 use libc::sock_filter;
 
 use super::ptrace;
-use super::status::Status;
+use crate::processes::Status;
 
 /// What a thread's calls are subject to.
 #[derive(Debug)]

@@ -5,12 +5,12 @@ use std::thread;
 use std::time::Duration;
 
 use super::Error;
+use super::access;
 use super::arch::{Arch, Registers};
 use super::held::Held;
 use super::ptrace::{self, Event, How};
 use super::seccomp::Seccomp;
-use super::status::{self, Status};
-use crate::processes;
+use crate::processes::{self, Status};
 
 /// How often a thread is looked at before the tracer sleeps between two looks.
 const EAGER: u32 = 200;
@@ -35,7 +35,7 @@ impl Tracee {
         if status.is_own() {
             return Err(Error::Own(tid));
         }
-        if status::is_32_bit(tid) {
+        if access::is_32_bit(tid) {
             return Err(Error::Bits32(tid));
         }
         ptrace::seize(tid).map_err(|error| why_not(tid, error))?;
@@ -168,7 +168,7 @@ fn why_not(tid: i32, error: io::Error) -> Error {
     match (error.raw_os_error(), Status::of(tid).filter(Status::is_alive)) {
         (_, None) | (Some(libc::ESRCH), _) => Error::NotFound(tid),
         (Some(libc::EPERM | libc::EACCES), Some(status)) => match status.tracer {
-            0 => Error::Denied { tid, why: status::why_denied() },
+            0 => Error::Denied { tid, why: access::why_denied() },
             tracer => Error::Traced { tid, tracer: Status::of(tracer).map_or(tracer, |status| status.tgid) },
         },
         _ => Error::Request { tid, what: "PTRACE_SEIZE", source: error },

@@ -7,7 +7,7 @@ use nix::sys::ptrace::{self, Options};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use semundo::inject::{Adopted, adopt, restart_semop};
-use semundo::processes;
+use semundo::processes::{self, Status};
 use semundo::restore::{self, Wanted};
 use semundo::sysv::{Op, SemSet, TempSet};
 use semundo_core::plan;
@@ -32,7 +32,7 @@ impl Held {
     }
 
     fn adopt(&self) -> Adopted {
-        adopt(self.0.as_raw()).unwrap()
+        adopt(&Status::of(self.0.as_raw()).unwrap()).unwrap()
     }
 }
 
