@@ -190,8 +190,16 @@ impl Held for Thread {
         Seccomp::Off
     }
 
+    fn to_block(&self) -> u64 {
+        ptrace::ALL_SIGNALS & if self.may_trap { !ptrace::bit(libc::SIGTRAP) } else { u64::MAX }
+    }
+
     fn run_call(&self, registers: &Registers) -> Result<(), Error> {
         self.set_registers(registers)?;
+        if self.may_trap {
+            // One stop instead of two.
+            return self.go(How::Step, |event| event == Event::Signal(libc::SIGTRAP));
+        }
         self.go(How::ToCall, |event| event == Event::Call)?;
         self.go(How::ToCall, |event| event == Event::Call)
     }

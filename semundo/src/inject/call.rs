@@ -118,7 +118,7 @@ impl<T: Held> Caller<T> {
         let rseq_cs = held.check("a read of its rseq", place.rseq_cs())?;
 
         let away = Away { held, place, registers: &registers };
-        let result = away.block(ptrace::ALL_SIGNALS).and_then(|()| work(&away));
+        let result = away.block(held.to_block()).and_then(|()| work(&away));
 
         // Each of them whatever happened to the others, or before.
         let restored = [
@@ -182,11 +182,9 @@ impl<T: Held> Away<'_, T> {
         T: Runs,
     {
         let Self { held, registers, .. } = *self;
-        self.block(ptrace::ALL_SIGNALS & !ptrace::bit(libc::SIGTRAP))?;
-        let ran = held.run_to_trap(&registers.running(batch)).and_then(|()| held.registers());
-        self.block(ptrace::ALL_SIGNALS)?;
+        held.run_to_trap(&registers.running(batch))?;
         let what = || "it did not come to the end of the calls".to_owned();
-        ran?.ran(batch).ok_or_else(|| Error::Unexpected { tid: held.tid(), what: what() })
+        held.registers()?.ran(batch).ok_or_else(|| Error::Unexpected { tid: held.tid(), what: what() })
     }
 
     fn block(&self, signals: u64) -> Result<(), Error> {

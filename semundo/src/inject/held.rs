@@ -15,6 +15,11 @@ pub(super) trait Held {
     /// What its calls are subject to.
     fn seccomp(&self) -> Seccomp;
 
+    /// The signals that must be blocked while it runs.
+    fn to_block(&self) -> u64 {
+        ptrace::ALL_SIGNALS
+    }
+
     /// Lets it run with these registers through one system call, until it stands still again.
     ///
     /// Its signals must be blocked. Also where this fails it stands still, unless it died.
@@ -52,7 +57,7 @@ pub(super) trait Runs: Held {
 
     /// Lets it run with these registers until it stands still by a breakpoint instruction.
     ///
-    /// Its signals must be blocked but for `SIGTRAP`. Also where this fails it stands still, unless it died.
+    /// Its signals must be blocked. Also where this fails it stands still, unless it died.
     fn run_to_trap(&self, registers: &Registers) -> Result<(), Error>;
 }
 
@@ -63,6 +68,10 @@ impl<T: Held> Held for &T {
 
     fn seccomp(&self) -> Seccomp {
         (**self).seccomp()
+    }
+
+    fn to_block(&self) -> u64 {
+        (**self).to_block()
     }
 
     fn run_call(&self, registers: &Registers) -> Result<(), Error> {

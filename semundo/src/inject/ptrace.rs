@@ -5,6 +5,7 @@
 use std::ffi::{c_int, c_long};
 use std::io;
 use std::mem::{MaybeUninit, size_of};
+use std::thread;
 
 use nix::sys::ptrace::{self, Options};
 use nix::unistd::Pid;
@@ -16,6 +17,9 @@ const PTRACE_SETSIGMASK: c_long = 0x420b;
 const PTRACE_SECCOMP_GET_FILTER: c_long = 0x420c;
 const PTRACE_GET_RSEQ_CONFIGURATION: c_long = 0x420f;
 const PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG: c_long = 0x4211;
+
+/// How often is looked whether a thread stands still before the caller sleeps until it does: waking up takes longer than most calls.
+const LOOKS: u32 = 200;
 
 /// All signals, as the kernel's `sigset_t`.
 pub(super) const ALL_SIGNALS: u64 = u64::MAX;
@@ -42,6 +46,8 @@ pub(super) enum Event {
 pub(super) enum How {
     /// Until it makes a system call.
     ToCall,
+    /// One instruction, and if that makes a system call, to that one's end; then it gets a `SIGTRAP`.
+    Step,
     /// Until it stops for another reason.
     Freely,
 }
@@ -65,9 +71,10 @@ pub(super) fn detach(tid: i32) -> io::Result<()> {
 pub(super) fn resume(tid: i32, how: How, signal: c_int) -> io::Result<()> {
     let request = match how {
         How::ToCall => libc::PTRACE_SYSCALL,
+        How::Step => libc::PTRACE_SINGLESTEP,
         How::Freely => libc::PTRACE_CONT,
     };
-    // SAFETY: both requests take numbers only.
+    // SAFETY: the requests take numbers only.
     unsafe { raw(request.into(), tid, 0, signal as usize) }.map(drop)
 }
 
@@ -125,6 +132,12 @@ pub(super) fn poll(tid: i32) -> io::Result<Option<Event>> {
 
 /// Waits until it stands still, and takes the report. `ESRCH`: it has ended.
 pub(super) fn wait(tid: i32) -> io::Result<Event> {
+    for _ in 0..LOOKS {
+        if let Some(event) = report(tid, libc::WNOHANG)? {
+            return Ok(event);
+        }
+        thread::yield_now();
+    }
     loop {
         if let Some(event) = report(tid, 0)? {
             return Ok(event);
