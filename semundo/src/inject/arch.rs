@@ -32,8 +32,8 @@ pub(super) trait Arch: Sized {
     /// Whether the thread executes 64-bit code.
     fn is_64_bit(&self) -> bool;
 
-    /// The address of the instruction that was executed last, if that one made a system call.
-    fn last_instruction(&self) -> u64;
+    /// The address of the instruction that is executed next.
+    fn instruction_pointer(&self) -> u64;
 
     /// The same, but the next that is executed is a system call by the instruction at `at`.
     fn calling(&self, at: u64, number: i64, args: [u64; 6]) -> Self;

@@ -200,7 +200,7 @@ impl Place {
             return Err(Error::Unexpected { tid, what });
         }
         let memory = tracee.check("/proc/TID/mem", Memory::of(tid))?;
-        let instruction = tracee.check("/proc/TID/maps", memory.call_instruction(registers.last_instruction()))?;
+        let instruction = tracee.check("/proc/TID/maps", memory.call_instruction(registers.instruction_pointer()))?;
         let instruction = instruction.ok_or(Error::NoInstruction(tid))?;
         let rseq = ptrace::rseq_address(tid).ok().filter(|address| *address != 0);
         Ok(Self { memory, instruction, rseq_cs: rseq.map(|address| address + RSEQ_CS), seccomp: tracee.seccomp() })

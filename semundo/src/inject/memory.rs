@@ -33,12 +33,16 @@ impl Memory {
         self.file.write_all_at(bytes, address)
     }
 
-    /// The address of an instruction that makes a system call: `last`, which the thread has executed last, if that is one; else in the
-    /// vDSO, or elsewhere.
-    pub(super) fn call_instruction(&self, last: u64) -> io::Result<Option<u64>> {
-        let mut bytes = [0; Registers::INSTRUCTION.len()];
-        if self.file.read_exact_at(&mut bytes, last).is_ok() && bytes == Registers::INSTRUCTION {
-            return Ok(Some(last));
+    /// The address of an instruction that makes a system call: where the thread is, `at`, if it comes from a call or is about to make
+    /// one; else in the vDSO, or elsewhere.
+    pub(super) fn call_instruction(&self, at: u64) -> io::Result<Option<u64>> {
+        const LEN: usize = Registers::INSTRUCTION.len();
+        let (last, mut bytes) = (at.wrapping_sub(LEN as u64), [0; 2 * LEN]);
+        if self.file.read_exact_at(&mut bytes, last).is_ok()
+            && let Some(offset) =
+                [0, LEN].into_iter().find(|offset| bytes[*offset..].starts_with(Registers::INSTRUCTION))
+        {
+            return Ok(Some(last + offset as u64));
         }
         let maps = processes::file(&format!("/proc/{}/maps", self.tid))?;
         let mut code = executable(&String::from_utf8_lossy(&maps));

@@ -36,8 +36,8 @@ impl Arch for Registers {
         self.0.pstate & MODE32 == 0
     }
 
-    fn last_instruction(&self) -> u64 {
-        self.0.pc.wrapping_sub(Self::INSTRUCTION.len() as u64)
+    fn instruction_pointer(&self) -> u64 {
+        self.0.pc
     }
 
     fn calling(&self, at: u64, number: i64, args: [u64; 6]) -> Self {

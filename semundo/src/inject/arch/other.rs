@@ -26,7 +26,7 @@ impl Arch for Registers {
         match *self {}
     }
 
-    fn last_instruction(&self) -> u64 {
+    fn instruction_pointer(&self) -> u64 {
         match *self {}
     }
 

@@ -106,8 +106,8 @@ impl Arch for Registers {
         self.0.cs == USER_CS
     }
 
-    fn last_instruction(&self) -> u64 {
-        self.0.rip.wrapping_sub(Self::INSTRUCTION.len() as u64)
+    fn instruction_pointer(&self) -> u64 {
+        self.0.rip
     }
 
     fn calling(&self, at: u64, number: i64, [rdi, rsi, rdx, r10, r8, r9]: [u64; 6]) -> Self {
