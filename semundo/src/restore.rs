@@ -125,15 +125,15 @@ fn restore(target: &mut dyn Target, now: &[Adjustments], wanted: &Wanted) -> Res
 }
 
 /// What has to be changed, if everything fits; and the report so far.
-fn checked(now: &[Adjustments], wanted: &Wanted) -> Result<(Vec<Change>, Report), Error> {
+fn checked<'a>(now: &[Adjustments], wanted: &'a Wanted) -> Result<(Vec<Change<'a>>, Report), Error> {
     let (changes, notes) = check(now, wanted)?;
     let (unchanged, changed): (Vec<_>, Vec<_>) = changes.iter().partition(|change| change.is_done());
-    let ids = |changes: Vec<&Change>| changes.iter().map(|change| change.semid).collect();
+    let ids = |changes: Vec<&Change<'_>>| changes.iter().map(|change| change.semid).collect();
     let report = Report { changed: ids(changed), unchanged: ids(unchanged), calls: 0, notes };
     Ok((changes, report))
 }
 
-fn apply_all(target: &mut dyn Target, changes: &mut [Change]) -> Result<usize, Error> {
+fn apply_all(target: &mut dyn Target, changes: &mut [Change<'_>]) -> Result<usize, Error> {
     let failed = match apply::apply(target, changes) {
         Ended::All(calls) => return Ok(calls),
         Ended::Failed(failed) => failed,
@@ -150,7 +150,7 @@ fn apply_all(target: &mut dyn Target, changes: &mut [Change]) -> Result<usize, E
 }
 
 /// Takes back what was changed, because something failed.
-fn take_back(target: &mut dyn Target, changes: &mut [Change], failed: &dyn fmt::Display) -> Result<(), Error> {
+fn take_back(target: &mut dyn Target, changes: &mut [Change<'_>], failed: &dyn fmt::Display) -> Result<(), Error> {
     apply::roll_back(target, changes).map_err(|(sets, why)| Error::Lost {
         failed: failed.to_string(),
         sets,

@@ -14,6 +14,9 @@ use crate::sysv::SemSet;
 /// How often a call is planned anew because somebody changed a value meanwhile.
 const ATTEMPTS: u32 = 1_000;
 
+/// What moves the adjustment of one semaphore: an operation with `SEM_UNDO`, and one that takes the value back.
+const PAIR: usize = 2;
+
 /// Whose undo list it is: who makes the calls.
 pub(super) trait Target {
     /// The errno of the call, or why it could not be made.
@@ -36,22 +39,22 @@ pub(super) trait Target {
 }
 
 /// What is to be changed in one set.
-pub(super) struct Change {
+pub(super) struct Change<'a> {
     pub(super) semid: i32,
     before: Vec<i16>,
     now: Vec<i16>,
-    wanted: Vec<i16>,
+    wanted: &'a [i16],
     /// The set's values, as they were just read.
     values: Vec<u16>,
 }
 
-impl Change {
-    pub(super) fn new(semid: i32, now: Vec<i16>, wanted: Vec<i16>, values: Vec<u16>) -> Self {
+impl<'a> Change<'a> {
+    pub(super) fn new(semid: i32, now: Vec<i16>, wanted: &'a [i16], values: Vec<u16>) -> Self {
         Self { semid, before: now.clone(), now, wanted, values }
     }
 
     pub(super) fn is_done(&self) -> bool {
-        self.now == self.wanted
+        self.now == *self.wanted
     }
 }
 
@@ -91,8 +94,8 @@ impl fmt::Display for CallError {
 }
 
 /// Makes all changes, set after set, until one fails.
-pub(super) fn apply(target: &mut dyn Target, changes: &mut [Change]) -> Ended {
-    let (mut buffer, mut calls) = (buffer(), 0);
+pub(super) fn apply(target: &mut dyn Target, changes: &mut [Change<'_>]) -> Ended {
+    let (mut buffer, mut calls) = (buffer(changes), 0);
     if target.takes_many() {
         match apply_at_once(target, changes, &mut buffer) {
             Ok(made) => calls += made,
@@ -111,7 +114,7 @@ pub(super) fn apply(target: &mut dyn Target, changes: &mut [Change]) -> Ended {
 
 /// Makes all changes by calls that are planned before the first of them is made; those from the first on that fails are left. How many
 /// were made.
-fn apply_at_once(target: &mut dyn Target, changes: &mut [Change], buffer: &mut [Op]) -> Result<usize, Failed> {
+fn apply_at_once(target: &mut dyn Target, changes: &mut [Change<'_>], buffer: &mut [Op]) -> Result<usize, Failed> {
     let (mut calls, mut owners) = (Vec::new(), Vec::new());
     for (owner, Change { semid, now, wanted, values, .. }) in changes.iter().enumerate() {
         let failed = |error| Failed { semid: *semid, error: CallError::Errno(io::Error::other(error)) };
@@ -130,8 +133,8 @@ fn apply_at_once(target: &mut dyn Target, changes: &mut [Change], buffer: &mut [
 }
 
 /// Takes back what was changed, the last first. The sets that could not be, and why the first of them.
-pub(super) fn roll_back(target: &mut dyn Target, changes: &mut [Change]) -> Result<(), (Vec<i32>, CallError)> {
-    let (mut buffer, mut left, mut why) = (buffer(), Vec::new(), None);
+pub(super) fn roll_back(target: &mut dyn Target, changes: &mut [Change<'_>]) -> Result<(), (Vec<i32>, CallError)> {
+    let (mut buffer, mut left, mut why) = (buffer(changes), Vec::new(), None);
     for change in changes.iter_mut().rev() {
         let Change { semid, before, now, .. } = change;
         if let Err(error) = bring(target, *semid, now, before, &mut buffer) {
@@ -143,8 +146,8 @@ pub(super) fn roll_back(target: &mut dyn Target, changes: &mut [Change]) -> Resu
 }
 
 /// How many calls the changes take, if no value changes meanwhile.
-pub(super) fn count(changes: &[Change]) -> Result<usize, (i32, io::Error)> {
-    let mut buffer = buffer();
+pub(super) fn count(changes: &[Change<'_>]) -> Result<usize, (i32, io::Error)> {
+    let mut buffer = buffer(changes);
     let mut calls = 0;
     for Change { semid, now, wanted, .. } in changes {
         let values = SemSet::from_id(*semid).values().map_err(|error| (*semid, error))?;
@@ -191,9 +194,13 @@ fn is_transient(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::ERANGE))
 }
 
-/// As long as a call may be: the third number of `/proc/sys/kernel/sem`, in the calling thread's IPC namespace.
-fn buffer() -> Vec<Op> {
+/// As long as a call may be: the third number of `/proc/sys/kernel/sem`, in the calling thread's IPC namespace. Where no set has more
+/// than one semaphore, two operations are enough, and nobody is asked.
+fn buffer(changes: &[Change<'_>]) -> Vec<Op> {
+    if changes.iter().all(|change| change.wanted.len() <= 1) {
+        return vec![Op::default(); PAIR];
+    }
     let limits = fs::read_to_string("/proc/sys/kernel/sem").unwrap_or_default();
     let semopm = limits.split_ascii_whitespace().nth(2).and_then(|number| number.parse().ok()).unwrap_or(SEMOPM);
-    vec![Op::default(); semopm.clamp(2, 1 << 16)]
+    vec![Op::default(); semopm.clamp(PAIR, 1 << 16)]
 }

@@ -6,7 +6,7 @@ use crate::image::SavedSet;
 use crate::undo_list::Adjustments;
 
 /// What has to be changed, and what is worth a note. All that is wrong is told at once.
-pub(super) fn check(now: &[Adjustments], wanted: &Wanted) -> Result<(Vec<Change>, Vec<String>), Error> {
+pub(super) fn check<'a>(now: &[Adjustments], wanted: &'a Wanted) -> Result<(Vec<Change<'a>>, Vec<String>), Error> {
     let (mut changes, mut wrong, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     for (semid, want) in wanted.sets() {
         let set = match SavedSet::read(0, semid) {
@@ -43,7 +43,7 @@ pub(super) fn check(now: &[Adjustments], wanted: &Wanted) -> Result<(Vec<Change>
             wrong.push(format!("set {semid}: {} adjustments of {} semaphores are there", before.len(), set.nsems));
             continue;
         }
-        changes.push(Change::new(semid, before, want.semadj.clone(), set.values));
+        changes.push(Change::new(semid, before, &want.semadj, set.values));
     }
     if wrong.is_empty() { Ok((changes, notes)) } else { Err(Error::Check(wrong)) }
 }
