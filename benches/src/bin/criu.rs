@@ -24,6 +24,9 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// This program, as the process that is checkpointed.
 const HOLD: &str = "hold";
 
+/// The runs that count where a run takes milliseconds: it begins and ends some processes, which takes now longer, now shorter.
+const SHORT_RUNS: usize = 9 * RUNS;
+
 /// How long its start may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -39,12 +42,16 @@ fn main() -> Result<()> {
 fn measure(plugins: &str) -> Result<()> {
     // What CRIU restores becomes our child.
     set_child_subreaper(Some(getpid()))?;
-    for (dump, restore, sets) in
-        [("dump-1", "restore-1", 1), ("dump-100", "restore-100", 100), ("dump-10000", "restore-10000", 10_000)]
-    {
+    for (dump, restore, sets, runs) in [
+        ("dump-1", "restore-1", 1, SHORT_RUNS),
+        ("dump-100", "restore-100", 100, SHORT_RUNS),
+        ("dump-10000", "restore-10000", 10_000, RUNS),
+    ] {
         eprintln!("{dump}, {restore}");
         let mut engines = [("criu", None), ("criu+semundo", Some(plugins))].map(|engine| (engine, vec![], vec![]));
-        for round in 0..=RUNS {
+        for round in 0..=runs {
+            // Each is the first in every other round.
+            engines.rotate_left(1);
             for ((_, plugins), dumps, restores) in &mut engines {
                 let (dumped, restored) = detour(sets, *plugins)?;
                 // The first round warms up.
