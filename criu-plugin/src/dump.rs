@@ -73,21 +73,47 @@ pub(crate) fn restart(pid: i32) -> Result<()> {
     Ok(())
 }
 
+/// What was found out of threads, each once: those that CRIU holds.
+#[derive(Default)]
+struct Held(HashMap<i32, Option<Status>>);
+
+impl Held {
+    /// `None` for a thread that CRIU does not hold.
+    fn status(&mut self, tid: i32) -> Option<&Status> {
+        let find = || Status::of(tid).filter(Status::is_traced_by_caller);
+        self.0.entry(tid).or_insert_with(find).as_ref()
+    }
+
+    fn thread(&mut self, tid: i32) -> Result<&Status> {
+        self.status(tid).with_context(|| format!("thread {tid} is not held by CRIU"))
+    }
+
+    /// A thread with this name, by the numbers that it has in its process.
+    fn inner_task(&mut self, tid: i32, comm: String) -> Result<Task> {
+        let Status { inner_tgid, inner_tid, .. } = *self.thread(tid)?;
+        Ok(Task { pid: inner_tgid, tid: inner_tid, comm })
+    }
+
+    /// The threads of a process, ascending.
+    fn threads(&mut self, pid: i32) -> Result<Vec<i32>> {
+        Ok(if self.thread(pid)?.threads == 1 { vec![pid] } else { processes::threads(pid) })
+    }
+}
+
 /// The images by the processes' inner numbers.
 fn images() -> Result<BTreeMap<i32, Image>> {
-    let mut held = HashMap::new();
-    let mut is_held =
-        |tid| *held.entry(tid).or_insert_with(|| Status::of(tid).is_some_and(|status| status.is_traced_by_caller()));
-    let lists = Bpf::load_pinned().and_then(|bpf| bpf.read_counted(|task| is_held(task.tid)));
+    let mut held = Held::default();
+    let lists = Bpf::load_pinned().and_then(|bpf| bpf.read_counted(|task| held.status(task.tid).is_some()));
     let lists = lists.context("undo lists cannot be read")?;
     let mut by_process: BTreeMap<i32, Vec<UndoList>> = BTreeMap::new();
     for counted in lists {
-        let pid = only_process(&counted, &mut is_held)?;
+        let pid = only_process(&counted, &mut held)?;
         by_process.entry(pid).or_default().push(counted.list);
     }
     let (mut images, mut namespaces) = (BTreeMap::new(), BTreeSet::new());
     for (pid, lists) in by_process {
-        let saved = image(pid, &lists, &mut namespaces).with_context(|| format!("process {pid} ({})", name(pid)))?;
+        let saved =
+            image(pid, &lists, &mut held, &mut namespaces).with_context(|| format!("process {pid} ({})", name(pid)))?;
         if let Some((inner_pid, image)) = saved {
             let other = images.insert(inner_pid, image);
             ensure!(other.is_none(), "two processes have the number {inner_pid} in their pid namespaces");
@@ -97,12 +123,12 @@ fn images() -> Result<BTreeMap<i32, Image>> {
 }
 
 /// The process that alone has a list; CRIU makes no others share one.
-fn only_process(counted: &Counted, is_held: &mut impl FnMut(i32) -> bool) -> Result<i32> {
+fn only_process(counted: &Counted, held: &mut Held) -> Result<i32> {
     let Counted { list, threads } = counted;
     let pids = list.pids();
     if let [pid] = *pids
         && list.tasks.len() == *threads
-        && list.tasks.iter().all(|task| is_held(task.tid))
+        && list.tasks.iter().all(|task| held.status(task.tid).is_some())
     {
         return Ok(pid);
     }
@@ -115,30 +141,36 @@ fn only_process(counted: &Counted, is_held: &mut impl FnMut(i32) -> bool) -> Res
     )
 }
 
-fn name(pid: i32) -> String {
-    processes::comm(pid).unwrap_or_default()
+fn name(tid: i32) -> String {
+    processes::comm(tid).unwrap_or_default()
 }
 
 /// The image of a process with its inner number; `None` where there is nothing to keep. `namespaces` are those that were seen to be all
 /// right.
-fn image(pid: i32, lists: &[UndoList], namespaces: &mut BTreeSet<u64>) -> Result<Option<(i32, Image)>> {
+fn image(
+    pid: i32,
+    lists: &[UndoList],
+    held: &mut Held,
+    namespaces: &mut BTreeSet<u64>,
+) -> Result<Option<(i32, Image)>> {
     let namespace = IpcNamespace::of(pid).context("its IPC namespace")?;
     let inode = namespace.inode();
-    let mut inner = Vec::new();
+    let (mut inner, mut without) = (Vec::new(), held.threads(pid)?);
     for list in lists {
         ensure!(list.ipc_namespace == inode, "its threads are in several IPC namespaces");
-        let tasks = list.tasks.iter().map(|task| threads::inner_task(pid, task.tid)).collect::<Result<Vec<Task>>>()?;
+        let tasks =
+            list.tasks.iter().map(|task| held.inner_task(task.tid, task.comm.clone())).collect::<Result<_>>()?;
         // Whether the restore can make it call: not where it is a 32-bit one.
-        let tid = list.tasks[0].tid;
-        let status = Status::of(tid).with_context(|| format!("thread {tid} is gone"))?;
-        drop(inject::adopt(&status)?);
+        drop(inject::adopt(held.thread(list.tasks[0].tid)?)?);
         inner.push(UndoList { tasks, ..list.clone() });
+        without.retain(|tid| list.tasks.iter().all(|task| task.tid != *tid));
     }
-    let lists = threads::to_save(&inner, &threads::inner(pid)?, inode)?;
+    let without = without.into_iter().map(|tid| held.inner_task(tid, name(tid))).collect::<Result<Vec<_>>>()?;
+    let lists = threads::to_save(inner, without, inode)?;
     let Some(inner_pid) = lists.first().map(|list| list.tasks[0].pid) else { return Ok(None) };
     let mut semids: Vec<i32> = lists.iter().flat_map(|list| &list.adjustments).map(|set| set.semid).collect();
     if !semids.is_empty() && !namespaces.contains(&inode) {
-        ends_with_the_dump(inode)?;
+        ends_with_the_dump(inode, held)?;
         namespaces.insert(inode);
     }
     semids.sort_unstable();
@@ -150,14 +182,13 @@ fn image(pid: i32, lists: &[UndoList], namespaces: &mut BTreeSet<u64>) -> Result
 }
 
 /// Whether an IPC namespace is dumped, and has no process that is not.
-fn ends_with_the_dump(inode: u64) -> Result<()> {
+fn ends_with_the_dump(inode: u64, held: &mut Held) -> Result<()> {
     ensure!(
         IpcNamespace::own()?.inode() != inode,
         "it has undo operations in the IPC namespace that CRIU itself is in, which is not dumped"
     );
-    let is_held = |pid: i32| Status::of(pid).is_some_and(|status| status.is_traced_by_caller());
     let in_it = processes::all().into_iter().filter(|pid| ipc_namespace(*pid) == Some(inode));
-    match in_it.into_iter().find(|pid| !is_held(*pid)) {
+    match in_it.into_iter().find(|pid| held.status(*pid).is_none()) {
         None => Ok(()),
         Some(other) => bail!(
             "it has undo operations in an IPC namespace in which process {other} ({}) is, too, which is not dumped: the namespace \

@@ -2,7 +2,7 @@
 //! in the innermost pid namespace that it is in, as in the names of CRIU's own files.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
@@ -42,17 +42,8 @@ pub(crate) fn write(directory: &Path, images: &BTreeMap<i32, Image>) -> Result<(
     Ok(())
 }
 
-/// The file is replaced when all is written.
 fn write_one(directory: &Path, pid: i32, image: &Image) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    image.write(&mut bytes)?;
-    let (path, half) = (directory.join(name(pid)), directory.join(format!("{}.half", name(pid))));
-    let written = fs::write(&half, &bytes).and_then(|()| fs::rename(&half, &path));
-    if written.is_err() {
-        // It may not be there.
-        let _ = fs::remove_file(&half);
-    }
-    written
+    image.write(&mut File::create(directory.join(name(pid)))?)
 }
 
 /// Removes files, those that are there.
@@ -109,7 +100,7 @@ mod tests {
     fn only_names_that_this_writes_are_its_own() {
         assert_eq!(pid("semundo-841.img"), Some(841));
         for other in
-            ["semundo-0.img", "semundo-+7.img", "semundo-07.img", "semundo-.img", "semundo-7.img.half", "core-7.img"]
+            ["semundo-0.img", "semundo-+7.img", "semundo-07.img", "semundo-.img", "semundo-7.img.old", "core-7.img"]
         {
             assert_eq!(pid(other), None, "{other}");
         }

@@ -7,15 +7,14 @@ use semundo::image::Image;
 use semundo::processes::{self, Status};
 use semundo::{Task, UndoList};
 
-/// The undo lists of a process as they are saved.
+/// The undo lists of a process as they are saved: those that it has, and the threads that have none.
 ///
 /// Threads that CRIU makes share one list. So one is *common*: that of most threads, or of the first one. All other threads have lists of
 /// their own, each alone; they are told also where they are empty.
-pub(crate) fn to_save(lists: &[UndoList], threads: &[Task], ipc_namespace: u64) -> Result<Vec<UndoList>> {
-    let has_list = |thread: &&Task| lists.iter().any(|list| list.tasks.contains(thread));
-    let without = threads.iter().filter(|thread| !has_list(thread));
-    let empty = |thread: &Task| UndoList { tasks: vec![thread.clone()], ipc_namespace, adjustments: Vec::new() };
-    let mut all: Vec<_> = lists.iter().cloned().chain(without.map(empty)).collect();
+pub(crate) fn to_save(lists: Vec<UndoList>, without: Vec<Task>, ipc_namespace: u64) -> Result<Vec<UndoList>> {
+    let empty = |thread| UndoList { tasks: vec![thread], ipc_namespace, adjustments: Vec::new() };
+    let mut all = lists;
+    all.extend(without.into_iter().map(empty));
     all.sort_unstable_by(|one, other| one.tasks.cmp(&other.tasks));
     if let [one] = &*all
         && one.adjustments.is_empty()
@@ -55,23 +54,6 @@ pub(crate) fn saved(image: &Image) -> Result<(&UndoList, Vec<&UndoList>)> {
     }
 }
 
-/// The threads of a process, as it calls them itself, ascending.
-pub(crate) fn inner(pid: i32) -> Result<Vec<Task>> {
-    let mut threads = Vec::new();
-    for tid in processes::threads(pid) {
-        threads.push(inner_task(pid, tid)?);
-    }
-    threads.sort_unstable();
-    Ok(threads)
-}
-
-/// A thread, as its process calls it.
-pub(crate) fn inner_task(pid: i32, tid: i32) -> Result<Task> {
-    let status = Status::of(tid).with_context(|| format!("thread {tid} of process {pid} is gone"))?;
-    let comm = processes::comm(tid).unwrap_or_default();
-    Ok(Task { pid: status.inner_tgid, tid: status.inner_tid, comm })
-}
-
 /// The threads of a process, of whose first one this is the status, by the numbers that they have in it.
 pub(crate) fn by_inner(first: Status) -> BTreeMap<i32, Status> {
     let mut threads = BTreeMap::new();
@@ -101,33 +83,32 @@ mod tests {
 
     #[test]
     fn one_list_of_all_threads_is_saved_if_it_has_something() {
-        let threads = tasks(&[5, 6, 7]);
-        assert_eq!(to_save(&[list(&[5, 6, 7], &[])], &threads, 1).unwrap(), []);
-        assert_eq!(to_save(&[], &tasks(&[5]), 1).unwrap(), []);
+        assert_eq!(to_save(vec![list(&[5, 6, 7], &[])], vec![], 1).unwrap(), []);
+        assert_eq!(to_save(vec![], tasks(&[5]), 1).unwrap(), []);
         let one = list(&[5, 6, 7], &[1]);
-        assert_eq!(to_save(std::slice::from_ref(&one), &threads, 1).unwrap(), [one]);
+        assert_eq!(to_save(vec![one.clone()], vec![], 1).unwrap(), [one]);
     }
 
     #[test]
     fn threads_with_a_list_of_their_own_are_told_also_where_it_is_empty() {
-        let lists = [list(&[5, 6], &[]), list(&[8], &[2])];
-        let saved = to_save(&lists, &tasks(&[5, 6, 7, 8]), 1).unwrap();
+        let lists = vec![list(&[5, 6], &[]), list(&[8], &[2])];
+        let saved = to_save(lists, tasks(&[7]), 1).unwrap();
         assert_eq!(saved, [list(&[5, 6], &[]), list(&[7], &[]), list(&[8], &[2])]);
         assert_eq!(common(&saved), 0);
     }
 
     #[test]
     fn the_common_list_is_that_of_most_threads() {
-        let saved = to_save(&[list(&[5], &[1]), list(&[6, 7], &[2])], &tasks(&[5, 6, 7]), 1).unwrap();
+        let saved = to_save(vec![list(&[5], &[1]), list(&[6, 7], &[2])], vec![], 1).unwrap();
         assert_eq!(common(&saved), 1);
-        let saved = to_save(&[list(&[5], &[1]), list(&[6], &[2])], &tasks(&[5, 6]), 1).unwrap();
+        let saved = to_save(vec![list(&[5], &[1]), list(&[6], &[2])], vec![], 1).unwrap();
         assert_eq!(common(&saved), 0);
     }
 
     #[test]
     fn two_lists_of_several_threads_cannot_be_made_again() {
-        let lists = [list(&[5, 6], &[1]), list(&[7, 8], &[])];
-        let error = to_save(&lists, &tasks(&[5, 6, 7, 8]), 1).unwrap_err().to_string();
+        let lists = vec![list(&[5, 6], &[1]), list(&[7, 8], &[])];
+        let error = to_save(lists, vec![], 1).unwrap_err().to_string();
         assert!(error.contains("threads 7, 8 share"), "{error}");
     }
 }

@@ -160,28 +160,24 @@ impl Image {
 
     /// Writes it, so that [`parse`](Self::parse) reads it back.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let mut out = BufWriter::new(out);
         write!(out, "{{\n\"format\": \"{FORMAT}\",\n\"version\": {VERSION},\n")?;
-        let mut summed = Summed { out: &mut out, digest: CRC_32.digest() };
-        self.write_content(&mut summed)?;
-        let checksum = summed.digest.finalize();
-        writeln!(out, ",\n\"crc32\": {checksum}\n}}")?;
-        out.flush()
+        let checksum = self.write_content(out)?;
+        writeln!(out, ",\n\"crc32\": {checksum}\n}}")
     }
 
-    /// Sets and lists.
-    fn write_content(&self, out: &mut impl Write) -> io::Result<()> {
+    /// Writes sets and lists; answers the checksum of that.
+    fn write_content(&self, out: &mut impl Write) -> io::Result<u32> {
+        let mut out = BufWriter::new(Summed { out, digest: CRC_32.digest() });
         out.write_all(b"\"sets\": [")?;
-        write_lines(&self.sets, out)?;
+        write_lines(&self.sets, &mut out)?;
         out.write_all(b"],\n\"lists\": [")?;
-        write_lines(&self.lists, out)?;
-        out.write_all(b"]")
+        write_lines(&self.lists, &mut out)?;
+        out.write_all(b"]")?;
+        Ok(out.into_inner()?.digest.finalize())
     }
 
     fn checksum(&self) -> u32 {
-        let mut summed = Summed { out: io::sink(), digest: CRC_32.digest() };
-        self.write_content(&mut summed).expect("a sink takes all, and all keys are text");
-        summed.digest.finalize()
+        self.write_content(&mut io::sink()).expect("a sink takes all, and all keys are text")
     }
 
     /// The sets that the lists name.
