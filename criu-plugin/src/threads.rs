@@ -82,6 +82,23 @@ mod tests {
     }
 
     #[test]
+    fn all_threads_are_found() {
+        let own = std::process::id() as i32;
+        let (tell, told) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            tell.send(nix::unistd::gettid().as_raw()).unwrap();
+            let _ = ended.recv();
+        });
+        let (tid, threads) = (told.recv().unwrap(), by_inner(Status::of(own).unwrap()));
+        drop(end);
+        thread.join().unwrap();
+        let first = &threads[&Status::of(own).unwrap().inner_tid];
+        assert_eq!((first.tid, first.tgid), (own, own));
+        assert!(threads.values().any(|status| status.tid == tid && status.tgid == own));
+    }
+
+    #[test]
     fn one_list_of_all_threads_is_saved_if_it_has_something() {
         assert_eq!(to_save(vec![list(&[5, 6, 7], &[])], vec![], 1).unwrap(), []);
         assert_eq!(to_save(vec![], tasks(&[5]), 1).unwrap(), []);

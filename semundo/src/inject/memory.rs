@@ -101,6 +101,22 @@ mod tests {
     }
 
     #[test]
+    fn the_call_before_or_at_a_place_is_taken() {
+        let memory = Memory::of(std::process::id() as i32).unwrap();
+        let mut text = [0x90; 32];
+        text[16..][..Registers::INSTRUCTION.len()].copy_from_slice(Registers::INSTRUCTION);
+        let call = text[16..].as_ptr() as u64;
+        let found = |at| memory.call_instruction(at).unwrap().unwrap();
+        assert_eq!((found(call), found(call + Registers::INSTRUCTION.len() as u64)), (call, call));
+        let elsewhere = found(call + 8);
+        let mut bytes = [0; Registers::INSTRUCTION.len()];
+        memory.file.read_exact_at(&mut bytes, elsewhere).unwrap();
+        assert!(elsewhere != call && bytes == Registers::INSTRUCTION);
+        // Where nothing can be read.
+        assert_eq!(found(0), elsewhere);
+    }
+
+    #[test]
     fn the_instruction_is_found_where_it_can_be_executed() {
         let mut code = vec![0x90; 8];
         assert_eq!(find(&code), None);

@@ -12,7 +12,7 @@ use semundo::restore::{self, Wanted};
 use semundo::sysv::{Op, SemSet, TempSet};
 use semundo_core::plan;
 
-use super::calls::{bit, call, count_signal, futex_wait, futex_wake, steps, take_one};
+use super::calls::{bit, block, call, count_signal, futex_wait, futex_wake, steps, take_one};
 use super::target::{Shared, Target, one_more, set, until};
 
 /// A thread that this thread traces, and that stands still until the drop of this.
@@ -130,13 +130,13 @@ fn a_thread_that_computes_sees_nothing() {
 }
 
 /// Makes many calls in a target that treats `SIGTRAP` in some way; its status before and after.
-fn with_sigtrap(treat: impl FnOnce(&'static Shared)) -> (Target, [String; 3], [String; 3]) {
+fn with_sigtrap(treat: impl FnOnce(&'static Shared)) -> (Target, [String; 4], [String; 4]) {
     let set = set();
     let mut target = Target::asleep_in(libc::SYS_futex, |shared| {
         treat(shared);
         shared.note(|| futex_wait(&shared.end));
     });
-    let status = |target: &Target| ["SigIgn:", "SigCgt:", "SigBlk:"].map(|name| target.status(name));
+    let status = |target: &Target| ["SigIgn:", "SigCgt:", "SigBlk:", "SigPnd:"].map(|name| target.status(name));
     let before = status(&target);
     let held = Held::new(target.pid);
     assert_eq!(held.adopt().semops(&calls(&set, 10)).unwrap().0, 10);
@@ -160,8 +160,16 @@ fn what_a_process_does_with_traps_stays() {
     let (target, before, after) = with_sigtrap(|shared| count_signal(shared, libc::SIGTRAP, 0));
     assert_eq!((before, target.signals()), (after, 0));
 
-    let (_, before, after) = with_sigtrap(|_| super::calls::block(bit(libc::SIGTRAP)));
+    let (_, before, after) = with_sigtrap(|_| block(bit(libc::SIGTRAP)));
     assert_eq!(before, after);
+
+    let (_, before, after) = with_sigtrap(|_| {
+        block(bit(libc::SIGTRAP));
+        // SAFETY: takes a number only.
+        unsafe { libc::raise(libc::SIGTRAP) };
+    });
+    assert_eq!(before, after);
+    assert_ne!(u64::from_str_radix(&before[3], 16).unwrap() & bit(libc::SIGTRAP), 0);
 }
 
 #[test]
