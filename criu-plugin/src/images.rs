@@ -42,20 +42,24 @@ pub(crate) fn write(directory: &Path, images: &BTreeMap<i32, Image>) -> Result<(
     Ok(())
 }
 
+/// Writes a new file; one of an earlier dump, which may be linked to from a copy of that, stays as it is there.
 fn write_one(directory: &Path, pid: i32, image: &Image) -> io::Result<()> {
-    image.write(&mut File::create(directory.join(name(pid)))?)
+    let path = directory.join(name(pid));
+    remove_one(&path)?;
+    image.write(&mut File::create_new(path)?)
 }
 
 /// Removes files, those that are there.
 pub(crate) fn remove(directory: &Path, pids: impl IntoIterator<Item = i32>) {
     for pid in pids {
-        match fs::remove_file(directory.join(name(pid))) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                criu::error(&format!("cannot remove {}: {error}", name(pid)));
-            }
-            _ => {}
+        if let Err(error) = remove_one(&directory.join(name(pid))) {
+            criu::error(&format!("cannot remove {}: {error}", name(pid)));
         }
     }
+}
+
+fn remove_one(path: &Path) -> io::Result<()> {
+    fs::remove_file(path).or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 /// The files of the dump that is to be restored, read and checked. Where the dump made an inventory, files that are not in it are of
@@ -118,6 +122,17 @@ mod tests {
             fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["core-9.img", "semundo-12.img", "semundo-7.img"]);
+    }
+
+    #[test]
+    fn a_linked_copy_of_an_earlier_dump_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let [path, copy] = ["semundo-7.img", "copy"].map(|name| directory.path().join(name));
+        fs::write(&path, "of an earlier dump").unwrap();
+        fs::hard_link(&path, &copy).unwrap();
+        write(directory.path(), &BTreeMap::from([(7, image(7))])).unwrap();
+        assert_eq!(fs::read(copy).unwrap(), b"of an earlier dump");
+        assert_eq!(read(directory.path()).unwrap(), BTreeMap::from([(7, image(7))]));
     }
 
     #[test]
