@@ -93,11 +93,6 @@ impl Held {
         let Status { inner_tgid, inner_tid, .. } = *self.thread(tid)?;
         Ok(Task { pid: inner_tgid, tid: inner_tid, comm })
     }
-
-    /// The threads of a process, ascending.
-    fn threads(&mut self, pid: i32) -> Result<Vec<i32>> {
-        Ok(if self.thread(pid)?.threads == 1 { vec![pid] } else { processes::threads(pid) })
-    }
 }
 
 /// The images by the processes' inner numbers.
@@ -155,7 +150,7 @@ fn image(
 ) -> Result<Option<(i32, Image)>> {
     let namespace = IpcNamespace::of(pid).context("its IPC namespace")?;
     let inode = namespace.inode();
-    let (mut inner, mut without) = (Vec::new(), held.threads(pid)?);
+    let (mut inner, mut without) = (Vec::new(), threads::all(held.thread(pid)?));
     for list in lists {
         ensure!(list.ipc_namespace == inode, "its threads are in several IPC namespaces");
         let tasks =

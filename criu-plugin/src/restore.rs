@@ -91,6 +91,7 @@ fn into(pid: i32, threads: &BTreeMap<i32, Status>, image: &Image) -> Result<()> 
     namespace.run_here(work).context("its IPC namespace cannot be entered")?
 }
 
+/// The thread that has this number in its process.
 fn thread(threads: &BTreeMap<i32, Status>, inner: i32) -> Result<&Status> {
     threads.get(&inner).with_context(|| format!("it has no thread {inner}"))
 }

@@ -1,6 +1,7 @@
 //! The threads of a process, and which of them share an undo list.
 
 use std::collections::BTreeMap;
+use std::iter;
 
 use anyhow::{Context, Result, bail};
 use semundo::image::Image;
@@ -11,9 +12,8 @@ use semundo::{Task, UndoList};
 ///
 /// Threads that CRIU makes share one list. So one is *common*: that of most threads, or of the first one. All other threads have lists of
 /// their own, each alone; they are told also where they are empty.
-pub(crate) fn to_save(lists: Vec<UndoList>, without: Vec<Task>, ipc_namespace: u64) -> Result<Vec<UndoList>> {
+pub(crate) fn to_save(mut all: Vec<UndoList>, without: Vec<Task>, ipc_namespace: u64) -> Result<Vec<UndoList>> {
     let empty = |thread| UndoList { tasks: vec![thread], ipc_namespace, adjustments: Vec::new() };
-    let mut all = lists;
     all.extend(without.into_iter().map(empty));
     all.sort_unstable_by(|one, other| one.tasks.cmp(&other.tasks));
     if let [one] = &*all
@@ -54,16 +54,15 @@ pub(crate) fn saved(image: &Image) -> Result<(&UndoList, Vec<&UndoList>)> {
     }
 }
 
-/// The threads of a process, of whose first one this is the status, by the numbers that they have in it.
+/// The threads of a process, of whose first one this is the status, ascending.
+pub(crate) fn all(first: &Status) -> Vec<i32> {
+    if first.threads == 1 { vec![first.tid] } else { processes::threads(first.tgid) }
+}
+
+/// The same, by the numbers that they have in it.
 pub(crate) fn by_inner(first: Status) -> BTreeMap<i32, Status> {
-    let mut threads = BTreeMap::new();
-    if first.threads > 1 {
-        let all = processes::threads(first.tgid).into_iter();
-        threads.extend(all.filter_map(Status::of).map(|status| (status.inner_tid, status)));
-    } else {
-        threads.insert(first.inner_tid, first);
-    }
-    threads
+    let others = all(&first).into_iter().filter(|tid| *tid != first.tid).filter_map(Status::of).collect::<Vec<_>>();
+    iter::once(first).chain(others).map(|status| (status.inner_tid, status)).collect()
 }
 
 #[cfg(test)]

@@ -191,7 +191,7 @@ impl Held for Thread {
     }
 
     fn to_block(&self) -> u64 {
-        ptrace::ALL_SIGNALS & if self.may_trap { !ptrace::bit(libc::SIGTRAP) } else { u64::MAX }
+        if self.may_trap { ptrace::ALL_SIGNALS & !ptrace::bit(libc::SIGTRAP) } else { ptrace::ALL_SIGNALS }
     }
 
     fn run_call(&self, registers: &Registers) -> Result<(), Error> {

@@ -33,6 +33,7 @@ pub(super) trait Held {
         self.check("PTRACE_SETREGS", registers.set(self.tid()))
     }
 
+    /// [`check`] for this thread.
     fn check<T>(&self, what: &'static str, result: io::Result<T>) -> Result<T, Error> {
         check(self.tid(), what, result)
     }

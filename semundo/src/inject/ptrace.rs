@@ -18,8 +18,8 @@ const PTRACE_SECCOMP_GET_FILTER: c_long = 0x420c;
 const PTRACE_GET_RSEQ_CONFIGURATION: c_long = 0x420f;
 const PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG: c_long = 0x4211;
 
-/// How often is looked whether a thread stands still before the caller sleeps until it does: waking up takes longer than most calls.
-const LOOKS: u32 = 200;
+/// How often a thread is looked at before its tracer sleeps: waking up takes longer than most calls.
+pub(super) const EAGER: u32 = 200;
 
 /// All signals, as the kernel's `sigset_t`.
 pub(super) const ALL_SIGNALS: u64 = u64::MAX;
@@ -132,7 +132,7 @@ pub(super) fn poll(tid: i32) -> io::Result<Option<Event>> {
 
 /// Waits until it stands still, and takes the report. `ESRCH`: it has ended.
 pub(super) fn wait(tid: i32) -> io::Result<Event> {
-    for _ in 0..LOOKS {
+    for _ in 0..EAGER {
         if let Some(event) = report(tid, libc::WNOHANG)? {
             return Ok(event);
         }

@@ -8,14 +8,11 @@ use super::Error;
 use super::access;
 use super::arch::{Arch, Registers};
 use super::held::Held;
-use super::ptrace::{self, Event, How};
+use super::ptrace::{self, EAGER, Event, How};
 use super::seccomp::Seccomp;
 use crate::processes::{self, Status};
 
-/// How often a thread is looked at before the tracer sleeps between two looks.
-const EAGER: u32 = 200;
-
-/// How long the tracer then sleeps.
+/// How long the tracer sleeps between two looks, after the eager ones.
 const PAUSE: Duration = Duration::from_micros(200);
 
 /// After how many looks a thread is given up that is to stop or to begin a call: two seconds and more. Counted, so that the time does not

@@ -130,7 +130,7 @@ mod tests {
         let own = std::process::id() as i32;
         let status = Status::of(own).unwrap();
         assert!(status.tgid == own && status.is_own() && status.is_alive() && !status.is_traced_by_caller());
-        assert!(status.threads >= super::super::threads(own).len().min(2));
+        assert!(status.threads > 0);
         assert_eq!(Status::of(i32::MAX), None);
     }
 }
